@@ -1,0 +1,2 @@
+//! Load generator: closed and open loop, latency histograms, counts
+fn main() {}

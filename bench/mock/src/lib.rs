@@ -1,0 +1,1 @@
+//! A scriptable MCP backend: fixture of the tests and of the benchmarks

@@ -1,0 +1,2 @@
+//! A scriptable MCP backend: fixture of the tests and of the benchmarks
+fn main() {}

@@ -1,0 +1,2 @@
+//! The binary tidegate: up, validate, get, describe
+fn main() {}

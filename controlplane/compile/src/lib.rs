@@ -1,0 +1,1 @@
+//! compile(view) -> table, objects, status, diagnostics. Pure

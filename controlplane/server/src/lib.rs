@@ -1,0 +1,1 @@
+//! The binary tidegate-controlplane: sources, push server, inspection

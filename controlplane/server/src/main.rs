@@ -1,0 +1,2 @@
+//! The binary tidegate-controlplane: sources, push server, inspection
+fn main() {}

@@ -1,0 +1,1 @@
+//! Decisions: snapshot, routing, dispatch, session token, catalog. Pure

@@ -1,0 +1,1 @@
+//! Pingora services, the MCP request path, upstream client, push client, admin

@@ -1,0 +1,2 @@
+//! The binary tidegate-dataplane: arguments, wiring, drain
+fn main() {}
