@@ -1,0 +1,109 @@
+//! Backends.
+
+use super::error::{At, ConvertError, Problem, items, required};
+use super::{checks, wire};
+use crate::table::{Backend, BackendId, Egress, Endpoint, Header, Locality, OutgoingAuth, Transport};
+
+/// Wire to IR.
+pub(super) fn read(b: wire::Backend) -> Result<Backend, ConvertError> {
+    if b.endpoints.is_empty() {
+        return Err(Problem::Empty).at("endpoints");
+    }
+    Ok(Backend {
+        id: BackendId::from_wire(&checks::name(b.id).at("id")?),
+        workload: checks::name(b.workload).at("workload")?,
+        locality: locality(b.locality).at("locality")?,
+        transport: transport(b.transport).at("transport")?,
+        tls: b.tls,
+        authority: checks::authority(b.authority).at("authority")?,
+        path: checks::path(b.path).at("path")?,
+        endpoints: items("endpoints", b.endpoints, endpoint)?,
+        outgoing_auth: outgoing_auth(required(b.outgoing_auth, "outgoing_auth")?).at("outgoing_auth")?,
+        headers: items("headers", b.headers, header)?,
+        egress: egress(b.egress).at("egress")?,
+    })
+}
+
+/// IR to wire.
+pub(super) fn write(b: &Backend) -> wire::Backend {
+    let locality = match b.locality {
+        Locality::Local => wire::Locality::Local,
+        Locality::Remote => wire::Locality::Remote,
+    };
+    let transport = match b.transport {
+        Transport::StreamableHttp => wire::Transport::StreamableHttp,
+        Transport::Sse => wire::Transport::Sse,
+    };
+    let egress = match b.egress {
+        Egress::Any => wire::Egress::Any,
+        Egress::NoLoopback => wire::Egress::NoLoopback,
+        Egress::Public => wire::Egress::Public,
+    };
+    let endpoint = |e: &Endpoint| wire::Endpoint { host: e.host.clone(), port: e.port.into() };
+    let header = |h: &Header| wire::Header { name: h.name.clone(), value: h.value.clone() };
+    wire::Backend {
+        id: b.id.to_string(),
+        workload: b.workload.clone(),
+        locality: locality.into(),
+        transport: transport.into(),
+        tls: b.tls,
+        authority: b.authority.clone(),
+        path: b.path.clone(),
+        endpoints: b.endpoints.iter().map(endpoint).collect(),
+        outgoing_auth: Some(write_outgoing_auth(&b.outgoing_auth)),
+        headers: b.headers.iter().map(header).collect(),
+        egress: egress.into(),
+    }
+}
+
+fn locality(value: i32) -> Result<Locality, Problem> {
+    match wire::Locality::try_from(value) {
+        Ok(wire::Locality::Local) => Ok(Locality::Local),
+        Ok(wire::Locality::Remote) => Ok(Locality::Remote),
+        Ok(wire::Locality::Unspecified) | Err(_) => Err(Problem::UnknownValue(value)),
+    }
+}
+
+fn transport(value: i32) -> Result<Transport, Problem> {
+    match wire::Transport::try_from(value) {
+        Ok(wire::Transport::StreamableHttp) => Ok(Transport::StreamableHttp),
+        Ok(wire::Transport::Sse) => Ok(Transport::Sse),
+        Ok(wire::Transport::Unspecified) | Err(_) => Err(Problem::UnknownValue(value)),
+    }
+}
+
+fn egress(value: i32) -> Result<Egress, Problem> {
+    match wire::Egress::try_from(value) {
+        Ok(wire::Egress::Any) => Ok(Egress::Any),
+        Ok(wire::Egress::NoLoopback) => Ok(Egress::NoLoopback),
+        Ok(wire::Egress::Public) => Ok(Egress::Public),
+        Ok(wire::Egress::Unspecified) | Err(_) => Err(Problem::UnknownValue(value)),
+    }
+}
+
+fn endpoint(e: wire::Endpoint) -> Result<Endpoint, ConvertError> {
+    Ok(Endpoint { host: checks::host(e.host).at("host")?, port: checks::port(e.port).at("port")? })
+}
+
+fn header(h: wire::Header) -> Result<Header, ConvertError> {
+    Ok(Header {
+        name: checks::header_name(h.name).at("name")?,
+        value: checks::header_value(h.value).at("value")?,
+    })
+}
+
+/// A kind that this version does not know is absent here: refused, never taken for "no credential".
+fn outgoing_auth(auth: wire::OutgoingAuth) -> Result<OutgoingAuth, ConvertError> {
+    match required(auth.kind, "kind")? {
+        wire::outgoing_auth::Kind::Unauthenticated(wire::Unauthenticated {}) => {
+            Ok(OutgoingAuth::Unauthenticated)
+        }
+    }
+}
+
+fn write_outgoing_auth(auth: &OutgoingAuth) -> wire::OutgoingAuth {
+    let kind = match auth {
+        OutgoingAuth::Unauthenticated => wire::outgoing_auth::Kind::Unauthenticated(wire::Unauthenticated {}),
+    };
+    wire::OutgoingAuth { kind: Some(kind) }
+}

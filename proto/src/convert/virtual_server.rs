@@ -1,0 +1,131 @@
+//! Virtual servers and their policies.
+
+mod aggregation;
+
+use super::checks::{self, milliseconds};
+use super::error::{At, ConvertError, Problem, items, required};
+use super::wire;
+use crate::table::{
+    BackendId, BreakerPolicy, HealthPolicy, IncomingAuth, Member, PartialFailure, VirtualServer,
+    VirtualServerId,
+};
+
+/// A breaker that opens for less would flap faster than any probe.
+const MIN_OPEN_MS: u64 = 1000;
+
+/// Wire to IR.
+pub(super) fn read(v: wire::VirtualServer) -> Result<VirtualServer, ConvertError> {
+    let namespace = checks::name_part(v.namespace).at("namespace")?;
+    let name = checks::name_part(v.name).at("name")?;
+    let members = items("members", v.members, member)?;
+    if !checks::sorted(&members, |m| (m.workload.clone(), m.backend.clone())) {
+        return Err(Problem::Unsorted("workload")).at("members");
+    }
+    let incoming_auth = incoming_auth(required(v.incoming_auth, "incoming_auth")?).at("incoming_auth")?;
+    Ok(VirtualServer {
+        id: VirtualServerId::new(&namespace, &name),
+        server_name: checks::name(v.server_name).at("server_name")?,
+        group: checks::name(v.group).at("group")?,
+        listen: items("listen", v.listen, checks::listen)?,
+        members,
+        aggregation: aggregation::read(required(v.aggregation, "aggregation")?).at("aggregation")?,
+        health: health(required(v.health, "health")?).at("health")?,
+        breaker: v.breaker.map(|b| breaker(b).at("breaker")).transpose()?,
+        partial_failure: partial_failure(v.partial_failure).at("partial_failure")?,
+        incoming_auth,
+        passthrough_headers: items("passthrough_headers", v.passthrough_headers, checks::header_name)?,
+        status_interval: checks::duration(v.status_interval_ms).at("status_interval_ms")?,
+    })
+}
+
+/// IR to wire.
+pub(super) fn write(v: &VirtualServer) -> wire::VirtualServer {
+    wire::VirtualServer {
+        namespace: v.id.namespace.to_string(),
+        name: v.id.name.to_string(),
+        server_name: v.server_name.clone(),
+        listen: v.listen.iter().map(ToString::to_string).collect(),
+        members: v.members.iter().map(write_member).collect(),
+        aggregation: Some(aggregation::write(&v.aggregation)),
+        health: Some(write_health(&v.health)),
+        breaker: v.breaker.as_ref().map(write_breaker),
+        partial_failure: match v.partial_failure {
+            PartialFailure::BestEffort => wire::PartialFailure::BestEffort.into(),
+            PartialFailure::Fail => wire::PartialFailure::Fail.into(),
+        },
+        incoming_auth: Some(write_incoming_auth(&v.incoming_auth)),
+        passthrough_headers: v.passthrough_headers.clone(),
+        status_interval_ms: milliseconds(v.status_interval),
+        group: v.group.clone(),
+    }
+}
+
+fn member(m: wire::Member) -> Result<Member, ConvertError> {
+    Ok(Member {
+        backend: BackendId::from_wire(&checks::name(m.backend).at("backend")?),
+        workload: checks::name(m.workload).at("workload")?,
+        call_timeout: checks::duration(m.call_timeout_ms).at("call_timeout_ms")?,
+    })
+}
+
+fn write_member(m: &Member) -> wire::Member {
+    wire::Member {
+        backend: m.backend.to_string(),
+        workload: m.workload.clone(),
+        call_timeout_ms: milliseconds(m.call_timeout),
+    }
+}
+
+fn health(h: wire::HealthPolicy) -> Result<HealthPolicy, ConvertError> {
+    let interval = checks::duration(h.interval_ms).at("interval_ms")?;
+    let timeout = checks::duration(h.timeout_ms).at("timeout_ms")?;
+    if timeout >= interval {
+        return Err(Problem::NotBelow("interval_ms")).at("timeout_ms");
+    }
+    let unhealthy_threshold = checks::at_least_one(h.unhealthy_threshold).at("unhealthy_threshold")?;
+    Ok(HealthPolicy { interval, timeout, unhealthy_threshold, probe_remote: h.probe_remote })
+}
+
+fn write_health(h: &HealthPolicy) -> wire::HealthPolicy {
+    wire::HealthPolicy {
+        interval_ms: milliseconds(h.interval),
+        timeout_ms: milliseconds(h.timeout),
+        unhealthy_threshold: h.unhealthy_threshold,
+        probe_remote: h.probe_remote,
+    }
+}
+
+fn breaker(b: wire::BreakerPolicy) -> Result<BreakerPolicy, ConvertError> {
+    let failure_threshold = checks::at_least_one(b.failure_threshold).at("failure_threshold")?;
+    let open_for = checks::duration(b.open_ms).at("open_ms")?;
+    if b.open_ms < MIN_OPEN_MS {
+        return Err(Problem::Below(MIN_OPEN_MS)).at("open_ms");
+    }
+    Ok(BreakerPolicy { failure_threshold, open_for })
+}
+
+fn write_breaker(b: &BreakerPolicy) -> wire::BreakerPolicy {
+    wire::BreakerPolicy { failure_threshold: b.failure_threshold, open_ms: milliseconds(b.open_for) }
+}
+
+fn partial_failure(value: i32) -> Result<PartialFailure, Problem> {
+    match wire::PartialFailure::try_from(value) {
+        Ok(wire::PartialFailure::BestEffort) => Ok(PartialFailure::BestEffort),
+        Ok(wire::PartialFailure::Fail) => Ok(PartialFailure::Fail),
+        Ok(wire::PartialFailure::Unspecified) | Err(_) => Err(Problem::UnknownValue(value)),
+    }
+}
+
+/// A kind that this version does not know is absent here: refused, never taken for "anybody".
+fn incoming_auth(auth: wire::IncomingAuth) -> Result<IncomingAuth, ConvertError> {
+    match required(auth.kind, "kind")? {
+        wire::incoming_auth::Kind::Anonymous(wire::Anonymous {}) => Ok(IncomingAuth::Anonymous),
+    }
+}
+
+fn write_incoming_auth(auth: &IncomingAuth) -> wire::IncomingAuth {
+    let kind = match auth {
+        IncomingAuth::Anonymous => wire::incoming_auth::Kind::Anonymous(wire::Anonymous {}),
+    };
+    wire::IncomingAuth { kind: Some(kind) }
+}
