@@ -28,6 +28,8 @@ fn generate(include: &Path) -> String {
     tonic_prost_build::configure()
         .out_dir(out.path())
         .emit_rerun_if_changed(false)
+        // the shells bring their own channels (Unix sockets), and `connect` is an rpc of ours
+        .build_transport(false)
         // the messages must compile without tonic: the pure crates use them
         .client_mod_attribute(".", grpc)
         .server_mod_attribute(".", grpc)

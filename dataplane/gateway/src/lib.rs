@@ -1,1 +1,3 @@
 //! Pingora services, the MCP request path, upstream client, push client, admin
+
+pub mod push;

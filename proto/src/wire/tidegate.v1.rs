@@ -647,17 +647,6 @@ pub mod push_client {
     pub struct PushClient<T> {
         inner: tonic::client::Grpc<T>,
     }
-    impl PushClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
     impl<T> PushClient<T>
     where
         T: tonic::client::GrpcService<tonic::body::Body>,
@@ -1064,17 +1053,6 @@ pub mod inspect_client {
     #[derive(Debug, Clone)]
     pub struct InspectClient<T> {
         inner: tonic::client::Grpc<T>,
-    }
-    impl InspectClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
     }
     impl<T> InspectClient<T>
     where
