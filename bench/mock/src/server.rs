@@ -1,0 +1,134 @@
+//! The listener and its connections, on threads of their own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Runtime;
+
+use crate::control::Control;
+use crate::options::Options;
+use crate::state::State;
+use crate::stats::Stats;
+
+const BACKLOG: u32 = 4096;
+/// Between two looks of [`Mock::eventually`].
+const LOOK: Duration = Duration::from_millis(2);
+
+/// A running mock. Dropped, it stops at once and closes all connections.
+pub struct Mock {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    state: Arc<State>,
+    /// Taken out only by drop.
+    runtime: Option<Runtime>,
+}
+
+impl Mock {
+    /// Starts a mock on threads of its own; it listens when this returns. May be called inside a runtime and outside.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(options.threads.max(1))
+            .thread_name(format!("mock-{}", options.name))
+            .enable_all()
+            .build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            listen(options.listen)?
+        };
+        let addr = listener.local_addr()?;
+        let state = Arc::new(State::new(options));
+        runtime.spawn(accept(listener, state.clone()));
+        Ok(Self { addr, state, runtime: Some(runtime) })
+    }
+
+    /// `http://ADDR/mcp`
+    pub fn url(&self) -> String {
+        format!("http://{}/mcp", self.addr)
+    }
+
+    /// What it saw until now.
+    pub fn stats(&self) -> Stats {
+        self.state.stats()
+    }
+
+    /// Changes how it behaves, as `POST /_control` does.
+    pub fn control(&self, control: &Control) {
+        self.state.control(control);
+    }
+
+    /// Waits until a condition holds; the last snapshot, as an error when it did not hold in time.
+    pub async fn eventually(
+        &self,
+        within: Duration,
+        condition: impl Fn(&Stats) -> bool,
+    ) -> Result<Stats, Box<Stats>> {
+        let deadline = tokio::time::Instant::now() + within;
+        loop {
+            let stats = self.stats();
+            if condition(&stats) {
+                return Ok(stats);
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return Err(Box::new(stats));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+impl Drop for Mock {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // unlike its own drop this is allowed inside another runtime
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
+
+async fn accept(listener: TcpListener, state: Arc<State>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(serve(stream, state.clone()));
+            }
+            // out of file descriptors: others may be given back meanwhile
+            Err(_) => tokio::time::sleep(LOOK).await,
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, state: Arc<State>) {
+    state.counters.connections_accepted.add(1);
+    let _closed = CountClosed(&state);
+    // without it small answers wait for acknowledgements; a socket that refuses is gone anyway
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| crate::http::answer(state.clone(), request));
+    let connection =
+        http1::Builder::new().pipeline_flush(true).serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // an error is a client that went away or sent what is not HTTP: nothing to tell it
+        _ = connection => {}
+        () = state.close.notified() => {}
+    }
+}
+
+struct CountClosed<'a>(&'a State);
+
+impl Drop for CountClosed<'_> {
+    fn drop(&mut self) {
+        self.0.counters.connections_closed.add(1);
+    }
+}
