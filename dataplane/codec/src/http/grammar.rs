@@ -1,0 +1,79 @@
+//! The small grammars inside a head that `httparse` does not check, or checks too kindly.
+
+use super::{HttpError, MAX_TARGET};
+
+/// Every CR is followed by LF and every LF preceded by CR. `head` must end in LF. One pass that the compiler
+/// vectorises.
+#[inline]
+pub(super) fn line_ends(head: &[u8]) -> Result<(), HttpError> {
+    let after = head.get(1..).unwrap_or_default();
+    let bad = head.iter().zip(after).fold(false, |bad, (a, b)| bad | ((*a == b'\r') != (*b == b'\n')));
+    if bad || head.first() == Some(&b'\n') || head.last() != Some(&b'\n') {
+        return Err(HttpError::BadRequest("line end"));
+    }
+    Ok(())
+}
+
+/// `Content-Length`: digits only, at most 18, so that no value overflows.
+#[inline]
+pub(super) fn length(v: &[u8]) -> Result<u64, HttpError> {
+    if v.is_empty() || v.len() > 18 || !v.iter().all(u8::is_ascii_digit) {
+        return Err(HttpError::BadRequest("content-length"));
+    }
+    Ok(v.iter().fold(0, |n, c| n * 10 + u64::from(c - b'0')))
+}
+
+/// Origin form only: `/path?query` in the characters of RFC 3986, escapes complete, no fragment. Absolute,
+/// authority and asterisk form are refused, not normalised.
+#[inline]
+pub(super) fn target(t: &str) -> Result<(), HttpError> {
+    let t = t.as_bytes();
+    if t.len() > MAX_TARGET {
+        return Err(HttpError::TargetTooLong);
+    }
+    if t.first() != Some(&b'/') {
+        return Err(HttpError::BadRequest("target is not in origin form"));
+    }
+    let escaped = |i: usize| t.get(i + 1..i + 3).is_some_and(|x| x.iter().all(u8::is_ascii_hexdigit));
+    let ok = t.iter().enumerate().all(|(i, c)| is_target_char(*c) || (*c == b'%' && escaped(i)));
+    if ok { Ok(()) } else { Err(HttpError::BadRequest("target")) }
+}
+
+fn is_target_char(c: u8) -> bool {
+    c.is_ascii_alphanumeric() || b"/?-._~!$&'()*+,;=:@".contains(&c)
+}
+
+/// `Host`: a name or address and an optional port. No user, no list, no escapes, not empty.
+#[inline]
+pub(super) fn host(h: &[u8]) -> Result<(), HttpError> {
+    let (name, rest) = match h.first() {
+        Some(b'[') => h.split_at(h.iter().position(|c| *c == b']').map_or(0, |i| i + 1)),
+        _ => h.split_at(h.iter().position(|c| *c == b':').unwrap_or(h.len())),
+    };
+    let port = match rest {
+        [] => true,
+        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    let name_ok = match name {
+        [b'[', inner @ .., b']'] => {
+            !inner.is_empty() && inner.iter().all(|c| c.is_ascii_hexdigit() || matches!(c, b':' | b'.'))
+        }
+        _ => {
+            !name.is_empty()
+                && name.iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_' | b'~'))
+        }
+    };
+    if port && name_ok && h.len() <= 300 { Ok(()) } else { Err(HttpError::BadRequest("host")) }
+}
+
+/// One or more visible ASCII characters, as MCP demands of session ids.
+#[inline]
+pub(super) fn visible(v: &[u8]) -> bool {
+    !v.is_empty() && v.iter().all(u8::is_ascii_graphic)
+}
+
+/// A token of RFC 9110.
+pub(super) fn is_token(t: &[u8]) -> bool {
+    !t.is_empty() && t.iter().all(|c| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(c))
+}

@@ -1,0 +1,206 @@
+//! Response heads, and the head that a client gets instead.
+
+use super::field::{self, Field, once};
+use super::media::ContentType;
+use super::nominated::Connection;
+use super::{Headers, HttpError, MAX_HEAD, grammar};
+use crate::chunked::{BodyFollower, Chunked};
+use httparse::{Header, ParserConfig, Status};
+
+/// How the body of a response is delimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseFraming {
+    /// The status forbids a body: 1xx, 204 and 304.
+    Empty,
+    /// That many bytes follow the head.
+    Length(u64),
+    /// Chunks follow the head.
+    Chunked,
+    /// Everything until the backend closes.
+    UntilClose,
+}
+
+impl ResponseFraming {
+    /// What follows the body to its end.
+    pub fn follower(self) -> BodyFollower {
+        match self {
+            Self::Empty => BodyFollower::Left(0),
+            Self::Length(n) => BodyFollower::Left(n),
+            Self::Chunked => BodyFollower::Chunked(Chunked::default()),
+            Self::UntilClose => BodyFollower::UntilClose,
+        }
+    }
+}
+
+/// A response head that broke no rule, to a request that was not `HEAD`.
+#[derive(Debug)]
+pub struct ResponseHead<'h, 'b> {
+    /// 100 to 599, never 101.
+    pub status: u16,
+    /// 1xx: the caller drops these `head_len` bytes and reads the next head.
+    pub interim: bool,
+    /// Bytes up to and including the empty line.
+    pub head_len: usize,
+    /// How the body is delimited.
+    pub framing: ResponseFraming,
+    /// The connection ends with this response: it said so, or the body ends with it.
+    pub close: bool,
+    /// `Mcp-Session-Id`: the backend's, not for the client; visible ASCII.
+    pub session: Option<&'b [u8]>,
+    /// What kind of body `Content-Type` announces.
+    pub content_type: ContentType,
+    /// A `Content-Encoding` other than `identity`: the body can be passed on but not read.
+    pub encoded: bool,
+    /// `Retry-After`.
+    pub retry_after: Option<&'b [u8]>,
+    reason: &'b str,
+    fields: &'h [Header<'b>],
+    /// which of them may go on to the client, one bit each
+    pass: u64,
+}
+
+/// Reads a response head at the start of `buf`. `None` when it is not complete; never with [`MAX_HEAD`] bytes or
+/// more in the buffer.
+#[inline]
+pub fn response<'h, 'b>(
+    buf: &'b [u8],
+    h: &'h mut Headers<'b>,
+) -> Result<Option<ResponseHead<'h, 'b>>, HttpError> {
+    if buf.first().is_some_and(|c| *c != b'H') {
+        return Err(HttpError::BadRequest("status line"));
+    }
+    let mut r = httparse::Response::new(&mut []);
+    let head_len = match ParserConfig::default().parse_response_with_uninit_headers(&mut r, buf, h)? {
+        Status::Complete(n) if n <= MAX_HEAD => n,
+        Status::Partial if buf.len() < MAX_HEAD => return Ok(None),
+        _ => return Err(HttpError::HeadTooLarge),
+    };
+    let (Some(status), Some(version)) = (r.code, r.version) else {
+        return Err(HttpError::BadRequest("status line"));
+    };
+    grammar::line_ends(&buf[..head_len])?;
+    if version != 1 {
+        return Err(HttpError::VersionNotSupported);
+    }
+    match status {
+        101 => return Err(HttpError::NotImplemented("upgrade")),
+        100..=599 => {}
+        _ => return Err(HttpError::BadRequest("status")),
+    }
+    let head = ResponseHead {
+        status,
+        interim: status < 200,
+        head_len,
+        framing: ResponseFraming::Empty,
+        close: false,
+        session: None,
+        content_type: ContentType::Absent,
+        encoded: false,
+        retry_after: None,
+        reason: r.reason.unwrap_or_default(),
+        fields: r.headers,
+        pass: 0,
+    };
+    head.read_fields().map(Some)
+}
+
+/// Framing fields as seen so far.
+#[derive(Default)]
+struct Seen<'b> {
+    length: Option<&'b [u8]>,
+    coding: Option<&'b [u8]>,
+    content_type: Option<&'b [u8]>,
+    connection: Connection,
+}
+
+impl<'b> ResponseHead<'_, 'b> {
+    fn read_fields(mut self) -> Result<Self, HttpError> {
+        let mut seen = Seen::default();
+        for (i, f) in self.fields.iter().enumerate() {
+            if self.read_field(f, &mut seen)? {
+                self.pass |= 1 << i;
+            }
+        }
+        if self.session.is_some_and(|s| !grammar::visible(s)) {
+            return Err(HttpError::BadRequest("mcp-session-id"));
+        }
+        self.content_type = ContentType::of(seen.content_type);
+        self.framing = framing(self.status, &seen)?;
+        self.close = seen.connection.close || self.framing == ResponseFraming::UntilClose;
+        self.pass = seen.connection.take_out(self.fields, self.pass);
+        Ok(self)
+    }
+
+    /// Takes note of one field; true when it may go on to the client.
+    #[inline]
+    fn read_field(&mut self, f: &Header<'b>, seen: &mut Seen<'b>) -> Result<bool, HttpError> {
+        let v = f.value;
+        match field::of_response(f.name) {
+            Field::Drop => return Ok(false),
+            Field::Session => once(&mut self.session, v, "mcp-session-id is repeated").map(|()| false),
+            Field::ContentLength => once(&mut seen.length, v, "content-length is repeated").map(|()| false),
+            Field::TransferEncoding => {
+                once(&mut seen.coding, v, "transfer-encoding is repeated").map(|()| false)
+            }
+            Field::Connection => seen.connection.read(v, field::of_response).map(|()| false),
+            Field::Upgrade => Ok(false),
+            Field::ContentType => once(&mut seen.content_type, v, "content-type is repeated").map(|()| true),
+            Field::RetryAfter => once(&mut self.retry_after, v, "retry-after is repeated").map(|()| true),
+            Field::ContentEncoding => {
+                self.encoded |= !v.eq_ignore_ascii_case(b"identity");
+                Ok(true)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Appends the head for the client: status line, the fields that may go on, and the framing, without the
+    /// empty line, so that the caller can add fields. Left out are hop-by-hop fields and those named in
+    /// `Connection`, `Mcp-*` but the protocol version, `Set-Cookie`, `Access-Control-*`, `Alt-Svc`,
+    /// `Strict-Transport-Security` and orders to other proxies. A body that ends with the connection adds
+    /// `connection: close`.
+    #[inline]
+    pub fn write_client(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"HTTP/1.1 ");
+        out.extend_from_slice(itoa::Buffer::new().format(self.status).as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(self.reason.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        let mut left = self.pass;
+        while left != 0 {
+            field::write(out, &self.fields[left.trailing_zeros() as usize]);
+            left &= left - 1;
+        }
+        match self.framing {
+            ResponseFraming::Empty => {}
+            ResponseFraming::Length(n) => {
+                out.extend_from_slice(b"content-length: ");
+                out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+                out.extend_from_slice(b"\r\n");
+            }
+            ResponseFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            ResponseFraming::UntilClose => out.extend_from_slice(b"connection: close\r\n"),
+        }
+    }
+
+    /// The value of the first field of that name, whatever the case.
+    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
+        field::find(self.fields, name)
+    }
+}
+
+/// A status without a body must not announce one, `Content-Length: 0` apart.
+fn framing(status: u16, seen: &Seen<'_>) -> Result<ResponseFraming, HttpError> {
+    let length = seen.length.map(grammar::length).transpose()?;
+    match (length, seen.coding) {
+        (Some(_), Some(_)) => Err(HttpError::BadRequest("content-length with transfer-encoding")),
+        (None | Some(0), None) if status < 200 || status == 204 || status == 304 => {
+            Ok(ResponseFraming::Empty)
+        }
+        _ if status < 200 || status == 204 || status == 304 => Err(HttpError::BadRequest("body not allowed")),
+        (None, Some(c)) if c.eq_ignore_ascii_case(b"chunked") => Ok(ResponseFraming::Chunked),
+        (None, Some(_)) => Err(HttpError::NotImplemented("transfer-encoding")),
+        (Some(n), None) => Ok(ResponseFraming::Length(n)),
+        (None, None) => Ok(ResponseFraming::UntilClose),
+    }
+}

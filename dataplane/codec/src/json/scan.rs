@@ -1,0 +1,252 @@
+//! The scanner: steps over JSON and validates every byte of it.
+
+use super::{JsonError, MAX_DEPTH};
+use memchr::memchr2;
+use std::ops::Range;
+
+/// The inside of a string.
+#[derive(Debug, Clone)]
+pub(super) struct Text {
+    pub(super) inside: Range<usize>,
+    pub(super) escaped: bool,
+}
+
+/// A position in a message known to be UTF-8.
+pub(super) struct Scan<'b> {
+    pub(super) b: &'b [u8],
+    pub(super) i: usize,
+    /// control characters occur somewhere, so that strings must be searched for them
+    controls: bool,
+}
+
+impl<'b> Scan<'b> {
+    /// Checks the encoding of all of `b`, and stands before its first byte.
+    pub(super) fn new(b: &'b [u8]) -> Result<Self, JsonError> {
+        if !b.is_ascii() {
+            str::from_utf8(b).map_err(|e| JsonError::Malformed(e.valid_up_to()))?;
+        }
+        // one vectorised pass over everything instead of a search in each string: most messages are compact
+        let controls = b.iter().fold(u8::MAX, |m, c| m.min(*c)) < b' ';
+        Ok(Self { b, i: 0, controls })
+    }
+
+    pub(super) fn malformed<T>(&self) -> Result<T, JsonError> {
+        Err(JsonError::Malformed(self.i))
+    }
+
+    /// The next byte that is not whitespace.
+    #[inline]
+    pub(super) fn peek(&mut self) -> Result<u8, JsonError> {
+        loop {
+            match self.b.get(self.i) {
+                Some(b' ' | b'\t' | b'\r' | b'\n') => self.i += 1,
+                Some(c) => return Ok(*c),
+                None => return self.malformed(),
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn eat(&mut self, c: u8) -> Result<(), JsonError> {
+        if self.peek()? != c {
+            return self.malformed();
+        }
+        self.i += 1;
+        Ok(())
+    }
+
+    /// Nothing but whitespace is left.
+    pub(super) fn end(&mut self) -> Result<(), JsonError> {
+        match self.b[self.i..].iter().position(|c| !matches!(c, b' ' | b'\t' | b'\r' | b'\n')) {
+            None => Ok(()),
+            Some(n) => Err(JsonError::Malformed(self.i + n)),
+        }
+    }
+
+    /// Steps over a string, from quote or backslash to the next.
+    #[inline]
+    pub(super) fn string(&mut self) -> Result<Text, JsonError> {
+        self.eat(b'"')?;
+        let (start, mut escaped) = (self.i, false);
+        loop {
+            let k = self.quote_or_backslash()?;
+            if self.controls {
+                self.no_controls(self.i, k)?;
+            }
+            if self.b[k] == b'"' {
+                self.i = k + 1;
+                return Ok(Text { inside: start..k, escaped });
+            }
+            escaped = true;
+            self.i = k + self.escape(k)?;
+        }
+    }
+
+    /// Where the next quote or backslash is. Short strings are the rule: the call into `memchr` comes late.
+    #[inline]
+    fn quote_or_backslash(&self) -> Result<usize, JsonError> {
+        let rest = &self.b[self.i..];
+        let near = &rest[..rest.len().min(24)];
+        if let Some(n) = near.iter().position(|c| matches!(c, b'"' | b'\\')) {
+            return Ok(self.i + n);
+        }
+        let far = self.i + near.len();
+        match memchr2(b'"', b'\\', &self.b[far..]) {
+            Some(n) => Ok(far + n),
+            None => Err(JsonError::Malformed(self.b.len())),
+        }
+    }
+
+    fn no_controls(&self, from: usize, to: usize) -> Result<(), JsonError> {
+        match self.b[from..to].iter().position(|c| *c < b' ') {
+            None => Ok(()),
+            Some(n) => Err(JsonError::Malformed(from + n)),
+        }
+    }
+
+    /// The length of the escape at `k`.
+    fn escape(&self, k: usize) -> Result<usize, JsonError> {
+        match self.b.get(k + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
+            Some(b'u') => match self.b.get(k + 2..k + 6) {
+                Some(hex) if hex.iter().all(u8::is_ascii_hexdigit) => Ok(6),
+                _ => Err(JsonError::Malformed(k)),
+            },
+            _ => Err(JsonError::Malformed(k)),
+        }
+    }
+
+    /// Steps over one value, `depth` levels of objects and arrays being open around it. Gives its range.
+    pub(super) fn value(&mut self, mut depth: u32) -> Result<Range<usize>, JsonError> {
+        self.peek()?;
+        let (start, outer) = (self.i, depth);
+        // one bit a level: is it an object?
+        let mut kinds = 0u64;
+        loop {
+            let opened = match self.peek()? {
+                c @ (b'{' | b'[') => {
+                    depth += 1;
+                    if depth > MAX_DEPTH {
+                        return Err(JsonError::TooDeep);
+                    }
+                    kinds = kinds << 1 | u64::from(c == b'{');
+                    self.i += 1;
+                    true
+                }
+                _ => {
+                    self.scalar()?;
+                    false
+                }
+            };
+            if self.next_value(&mut depth, outer, &mut kinds, opened)? {
+                return Ok(start..self.i);
+            }
+        }
+    }
+
+    /// Closes what ends here and goes before the next value: true when none is left. `opened`: nothing but an
+    /// opening bracket came before.
+    #[inline]
+    fn next_value(
+        &mut self,
+        depth: &mut u32,
+        outer: u32,
+        kinds: &mut u64,
+        mut opened: bool,
+    ) -> Result<bool, JsonError> {
+        while *depth > outer {
+            let object = *kinds & 1 == 1;
+            let c = self.peek()?;
+            if c == if object { b'}' } else { b']' } {
+                self.i += 1;
+                *kinds >>= 1;
+                *depth -= 1;
+                opened = false;
+                continue;
+            }
+            if !opened {
+                self.eat(b',')?;
+            }
+            if object {
+                self.string()?;
+                self.eat(b':')?;
+            }
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    #[inline]
+    fn scalar(&mut self) -> Result<(), JsonError> {
+        match self.peek()? {
+            b'"' => self.string().map(drop),
+            b't' => self.literal(b"true"),
+            b'f' => self.literal(b"false"),
+            b'n' => self.literal(b"null"),
+            _ => self.number(),
+        }
+    }
+
+    fn literal(&mut self, word: &[u8]) -> Result<(), JsonError> {
+        if !self.b[self.i..].starts_with(word) {
+            return self.malformed();
+        }
+        self.i += word.len();
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), JsonError> {
+        self.skip_if(|c| c == b'-');
+        if !self.skip_if(|c| c == b'0') {
+            self.digits()?;
+        }
+        if self.skip_if(|c| c == b'.') {
+            self.digits()?;
+        }
+        if self.skip_if(|c| matches!(c, b'e' | b'E')) {
+            self.skip_if(|c| matches!(c, b'+' | b'-'));
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn skip_if(&mut self, is: impl Fn(u8) -> bool) -> bool {
+        let hit = self.b.get(self.i).is_some_and(|c| is(*c));
+        self.i += usize::from(hit);
+        hit
+    }
+
+    fn digits(&mut self) -> Result<(), JsonError> {
+        let n = self.b[self.i..].iter().take_while(|c| c.is_ascii_digit()).count();
+        self.i += n;
+        if n == 0 { self.malformed() } else { Ok(()) }
+    }
+
+    /// Steps over an object, which is `depth` levels deep itself; `member` steps over each value.
+    #[inline]
+    pub(super) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, Text) -> Result<(), JsonError>,
+    ) -> Result<Range<usize>, JsonError> {
+        self.eat(b'{')?;
+        let start = self.i - 1;
+        if self.peek()? == b'}' {
+            self.i += 1;
+            return Ok(start..self.i);
+        }
+        loop {
+            self.peek()?;
+            let key = self.string()?;
+            self.eat(b':')?;
+            member(self, key)?;
+            match self.peek()? {
+                b',' => self.i += 1,
+                b'}' => {
+                    self.i += 1;
+                    return Ok(start..self.i);
+                }
+                _ => return self.malformed(),
+            }
+        }
+    }
+}
