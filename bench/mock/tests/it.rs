@@ -1,4 +1,5 @@
 //! The mock over the wire, as a gateway and as a test meet it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 use std::time::Duration;
 

@@ -1,0 +1,120 @@
+//! One MCP session as a client holds it, and the link that carries it.
+
+use std::io;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::check::{self, Check};
+use crate::plan::{Plan, Target};
+use crate::render::{Request, SessionHeaders};
+use crate::tally::{Class, Failure};
+use crate::wire::{Answer, Connection};
+
+/// A connection to one target that is opened when it is needed.
+pub(crate) struct Link<'a> {
+    pub(crate) target: &'a Target,
+    connection: Option<Connection>,
+    timeout: Duration,
+    /// How many connections were opened.
+    pub(crate) opened: u64,
+    /// Number of the last request, from which its id is made.
+    pub(crate) number: u64,
+}
+
+/// An open session and the request that it repeats.
+pub(crate) struct Session {
+    headers: SessionHeaders,
+    request: Request,
+    check: Check,
+}
+
+impl<'a> Link<'a> {
+    pub(crate) fn new(target: &'a Target, timeout: Duration) -> Self {
+        Self { target, connection: None, timeout, opened: 0, number: 0 }
+    }
+
+    /// Sends a request and reads its answer; afterwards the connection is only kept when it can be used again.
+    async fn exchange<T>(
+        &mut self,
+        request: &[u8],
+        read: impl FnOnce(&Answer<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        let answer = match tokio::time::timeout(self.timeout, connection.exchange(request)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(Failure::io(&error)),
+            Err(_) => return Err(Failure::new(Class::Timeout, "no whole answer in time")),
+        };
+        let (close, read) = (answer.close, read(&answer));
+        if !close {
+            self.connection = Some(connection);
+        }
+        read
+    }
+
+    async fn connect(&mut self) -> Result<Connection, Failure> {
+        let opening = tokio::time::timeout(self.timeout, Connection::open(self.target.addr)).await;
+        let opened = opening.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        self.opened += 1;
+        opened.map_err(|e| Failure::new(Class::Connect, e.to_string()))
+    }
+}
+
+impl Session {
+    /// Initialises a session.
+    pub(crate) async fn open(
+        plan: &Plan,
+        link: &mut Link<'_>,
+        tool: &str,
+        check: Check,
+    ) -> Result<Self, Failure> {
+        let id = check::numbered(&mut link.number);
+        let mut initialize = Request::initialize(plan, link.target);
+        let headers = link.exchange(initialize.with_id(id), |answer| negotiated(answer, id)).await?;
+        let mut initialized = Request::initialized(plan, link.target, &headers);
+        link.exchange(initialized.with_id(0), |answer| check::status(answer, &[202, 200, 204])).await?;
+        let request = Request::measured(plan, link.target, &headers, tool);
+        Ok(Self { headers, request, check })
+    }
+
+    /// Sends the request once more.
+    pub(crate) async fn request(&mut self, link: &mut Link<'_>) -> Result<(), Failure> {
+        let id = check::numbered(&mut link.number);
+        let check = &mut self.check;
+        link.exchange(self.request.with_id(id), |answer| check.check(answer, id)).await
+    }
+
+    /// Ends the session; what was learned of the answers remains.
+    pub(crate) async fn close(self, plan: &Plan, link: &mut Link<'_>) -> Result<Check, Failure> {
+        if self.headers.id.is_some() {
+            let mut delete = Request::delete(plan, link.target, &self.headers);
+            link.exchange(delete.with_id(0), |answer| check::status(answer, &[200, 202, 204])).await?;
+        }
+        Ok(self.check)
+    }
+
+    /// What was learned of the answers, for a session in the place of this one.
+    pub(crate) fn into_check(self) -> Check {
+        self.check
+    }
+}
+
+fn negotiated(answer: &Answer<'_>, id: u64) -> Result<SessionHeaders, Failure> {
+    #[derive(Deserialize)]
+    struct Negotiated {
+        result: Initialized,
+    }
+    #[derive(Deserialize)]
+    struct Initialized {
+        #[serde(rename = "protocolVersion")]
+        version: String,
+    }
+    let text = Check::new(None, false, false).message(answer, id)?;
+    let wrong = |e: serde_json::Error| Failure::new(Class::WrongAnswer, format!("initialize: {e}"));
+    let negotiated: Negotiated = serde_json::from_str(&text).map_err(wrong)?;
+    Ok(SessionHeaders { id: answer.session.clone(), version: negotiated.result.version })
+}
