@@ -6,5 +6,7 @@ pub mod convert;
 pub mod delta;
 pub mod digest;
 pub mod keys;
+pub mod persist;
+pub mod push;
 pub mod table;
 pub mod wire;

@@ -92,6 +92,13 @@ pub enum Problem {
     TooLarge(usize),
 }
 
+impl ConvertError {
+    /// The error with another path.
+    pub(crate) fn within(self, path: &str) -> Self {
+        Self { path: path.to_owned(), ..self }
+    }
+}
+
 /// Puts the place in front of an error on its way out.
 pub(crate) trait At<T> {
     /// The field `field`.

@@ -1,0 +1,12 @@
+//! Conversion, digests, deltas and last-known-good, by examples and by properties.
+
+#[path = "contract/arbitrary.rs"]
+mod arbitrary;
+#[path = "contract/conversion.rs"]
+mod conversion;
+#[path = "contract/delta.rs"]
+mod delta;
+#[path = "contract/keys.rs"]
+mod keys;
+#[path = "contract/persist.rs"]
+mod persist;
