@@ -63,6 +63,7 @@ pub struct Envelope {
 
 /// What a body holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for every message")]
 pub enum Peek {
     /// One message.
     Message(Envelope),

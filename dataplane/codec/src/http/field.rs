@@ -69,9 +69,8 @@ pub(crate) fn of_response(name: &str) -> Field {
     let is = |s: &str| name.eq_ignore_ascii_case(s);
     match name.len() {
         2 if is("te") => Field::Drop,
-        7 if is("upgrade") => Field::Upgrade,
         // alternative services and transport security are promises about the backend's origin, not the gateway's
-        7 if is("trailer") || is("alt-svc") => Field::Drop,
+        7 if is("trailer") || is("upgrade") || is("alt-svc") => Field::Drop,
         10 if is("connection") => Field::Connection,
         10 if is("keep-alive") || is("set-cookie") => Field::Drop,
         11 if is("retry-after") => Field::RetryAfter,

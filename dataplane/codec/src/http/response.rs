@@ -136,14 +136,13 @@ impl<'b> ResponseHead<'_, 'b> {
     fn read_field(&mut self, f: &Header<'b>, seen: &mut Seen<'b>) -> Result<bool, HttpError> {
         let v = f.value;
         match field::of_response(f.name) {
-            Field::Drop => return Ok(false),
+            Field::Drop => Ok(false),
             Field::Session => once(&mut self.session, v, "mcp-session-id is repeated").map(|()| false),
             Field::ContentLength => once(&mut seen.length, v, "content-length is repeated").map(|()| false),
             Field::TransferEncoding => {
                 once(&mut seen.coding, v, "transfer-encoding is repeated").map(|()| false)
             }
             Field::Connection => seen.connection.read(v, field::of_response).map(|()| false),
-            Field::Upgrade => Ok(false),
             Field::ContentType => once(&mut seen.content_type, v, "content-type is repeated").map(|()| true),
             Field::RetryAfter => once(&mut self.retry_after, v, "retry-after is repeated").map(|()| true),
             Field::ContentEncoding => {

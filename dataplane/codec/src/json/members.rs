@@ -34,8 +34,8 @@ impl Names {
     }
 
     /// The slow path, for every key not written as one of ours: resolves escapes, and refuses a key that some
-    /// parser would take for ours because it ignores case. That is ASCII case and the two other characters that
-    /// fold to ASCII letters (Kelvin sign and long s), which Go's `encoding/json` ignores too.
+    /// parser would take for ours because it ignores case. That is ASCII case and the other characters that some
+    /// folding turns into ASCII letters: Kelvin sign and long s in Go, i with and without dot in Java.
     #[cold]
     fn find_folded(&self, s: &Scan<'_>, key: &Text) -> Result<Option<usize>, JsonError> {
         let raw =
@@ -47,6 +47,7 @@ impl Names {
             let fold = match c {
                 '\u{212a}' => b'k',
                 '\u{17f}' => b's',
+                '\u{130}' | '\u{131}' => b'i',
                 c if c.is_ascii() => c.to_ascii_lowercase() as u8,
                 _ => 0,
             };

@@ -1,7 +1,7 @@
 //! Reading events.
 
 use super::{MAX_EVENT, MAX_LINE};
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
 /// One event: the fields between two empty lines. It is given out when it had any field that counts, also with
 /// empty data, since an id alone already moves the point to resume from.
@@ -45,12 +45,23 @@ pub struct SseParser {
     at_start: bool,
     /// the fields were given out: the next line begins another event
     given_out: bool,
-    id: Option<String>,
-    event: Option<String>,
+    fields: Fields,
+}
+
+/// What the lines of the current event said so far.
+#[derive(Debug, Default)]
+struct Fields {
+    id: String,
+    has_id: bool,
+    event: String,
+    has_event: bool,
     data: Vec<u8>,
     has_data: bool,
     retry: Option<u64>,
 }
+
+/// Buffers larger than this are not kept: a stream may idle for hours after one large event.
+const KEPT: usize = 64 * 1024;
 
 impl Default for SseParser {
     fn default() -> Self {
@@ -68,11 +79,7 @@ impl SseParser {
             after_cr: false,
             at_start: true,
             given_out: false,
-            id: None,
-            event: None,
-            data: Vec::new(),
-            has_data: false,
-            retry: None,
+            fields: Fields::default(),
         }
     }
 
@@ -113,35 +120,55 @@ impl SseParser {
         let mut line = std::mem::take(&mut self.partial);
         line.extend_from_slice(rest);
         let ends = self.whole_line(&line);
-        line.clear();
+        empty(&mut line);
         self.partial = line;
         ends
     }
 
     fn whole_line(&mut self, mut line: &[u8]) -> Result<bool, SseError> {
         if std::mem::take(&mut self.given_out) {
-            (self.id, self.event, self.retry, self.has_data) = (None, None, None, false);
-            self.data.clear();
+            self.fields.reset();
         }
         if std::mem::take(&mut self.at_start) {
             line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         }
         if line.is_empty() {
-            return Ok(self.has_data || self.id.is_some() || self.event.is_some() || self.retry.is_some());
+            return Ok(self.fields.any());
         }
-        let (name, value) = match memchr::memchr(b':', line) {
+        let (name, value) = match memchr(b':', line) {
             Some(colon) => (&line[..colon], &line[colon + 1..]),
             None => (line, &line[line.len()..]),
         };
-        self.field(name, value.strip_prefix(b" ").unwrap_or(value))?;
+        self.fields.read(name, value.strip_prefix(b" ").unwrap_or(value), self.max_event)?;
         Ok(false)
     }
 
-    fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), SseError> {
-        let text = || str::from_utf8(value).map(str::to_owned).map_err(|_| SseError::NotUtf8);
+    fn give_out(&mut self) -> Event<'_> {
+        self.given_out = true;
+        let f = &self.fields;
+        Event {
+            id: f.has_id.then_some(&f.id),
+            event: f.has_event.then_some(&f.event),
+            data: &f.data,
+            retry: f.retry,
+        }
+    }
+}
+
+impl Fields {
+    fn any(&self) -> bool {
+        self.has_data || self.has_id || self.has_event || self.retry.is_some()
+    }
+
+    fn reset(&mut self) {
+        empty(&mut self.data);
+        (self.has_id, self.has_event, self.has_data, self.retry) = (false, false, false, None);
+    }
+
+    fn read(&mut self, name: &[u8], value: &[u8], max_event: usize) -> Result<(), SseError> {
         match name {
             b"data" => {
-                if self.data.len() + value.len() + 1 > self.max_event {
+                if self.data.len() + value.len() + 1 > max_event {
                     return Err(SseError::EventTooLarge);
                 }
                 if self.has_data {
@@ -150,20 +177,36 @@ impl SseParser {
                 self.data.extend_from_slice(value);
                 self.has_data = true;
             }
-            b"event" => self.event = Some(text()?),
-            b"id" if !value.contains(&0) => self.id = Some(text()?),
-            b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
-                self.retry = text()?.parse().ok().or(self.retry);
+            b"event" => {
+                replace(&mut self.event, value)?;
+                self.has_event = true;
             }
+            b"id" if !value.contains(&0) => {
+                replace(&mut self.id, value)?;
+                self.has_id = true;
+            }
+            b"retry" => self.retry = milliseconds(value).or(self.retry),
             _ => {}
         }
         Ok(())
     }
+}
 
-    fn give_out(&mut self) -> Event<'_> {
-        self.given_out = true;
-        Event { id: self.id.as_deref(), event: self.event.as_deref(), data: &self.data, retry: self.retry }
-    }
+fn replace(text: &mut String, value: &[u8]) -> Result<(), SseError> {
+    text.clear();
+    text.push_str(str::from_utf8(value).map_err(|_| SseError::NotUtf8)?);
+    Ok(())
+}
+
+fn milliseconds(value: &[u8]) -> Option<u64> {
+    // digits only: `parse` alone would take a sign
+    let digits = str::from_utf8(value).ok().filter(|v| v.bytes().all(|c| c.is_ascii_digit()))?;
+    digits.parse().ok()
+}
+
+fn empty(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    buffer.shrink_to(KEPT);
 }
 
 /// The first line, and what follows its end if it has one.
