@@ -108,20 +108,18 @@ impl Routes {
     /// `/NAMESPACE/NAME/…`, also behind `/.well-known/DOCUMENT` (RFC 9728, 3.1).
     fn by_path(&self, path: &[u8]) -> Option<(usize, Endpoint)> {
         let path = without_query(path).strip_prefix(b"/")?;
-        if let Some(document) = path.strip_prefix(b".well-known/") {
-            let (_, resource) = segment(document);
-            let (index, _) = self.by_id_path(resource?)?;
-            return Some((index, Endpoint::WellKnown));
+        let Some(document) = path.strip_prefix(b".well-known/") else { return self.by_id_path(path) };
+        match segment(document) {
+            (b"", _) | (_, None) => None,
+            (_, Some(resource)) => self.by_id_path(resource).map(|(index, _)| (index, Endpoint::WellKnown)),
         }
-        let (index, rest) = self.by_id_path(path)?;
-        Some((index, rest.map_or(Some(Endpoint::Mcp), endpoint)?))
     }
 
-    /// `NAMESPACE/NAME[/REST]`: the virtual server and the rest.
-    fn by_id_path<'p>(&self, path: &'p [u8]) -> Option<(usize, Option<&'p [u8]>)> {
+    /// `NAMESPACE/NAME[/REST]`
+    fn by_id_path(&self, path: &[u8]) -> Option<(usize, Endpoint)> {
         let (namespace, rest) = segment(path);
         let (name, rest) = segment(rest?);
-        Some((self.find(namespace, name)?, rest))
+        Some((self.find(namespace, name)?, endpoint(rest.unwrap_or_default())?))
     }
 
     fn only(&self, path: &[u8]) -> Option<(usize, Endpoint)> {

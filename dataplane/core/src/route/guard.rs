@@ -26,7 +26,7 @@ pub fn host_allowed(local_is_loopback: bool, host: &[u8], extra: &[String], rout
 /// loopback origin towards a loopback Host, or one of `extra`. `null` and what is malformed may not.
 pub fn origin_allowed(origin: &[u8], host: &[u8], extra: &[String]) -> bool {
     let Some(parsed) = Origin::parse(origin) else {
-        return !origin.eq_ignore_ascii_case(b"null") && extra.iter().any(|e| literal(origin, e));
+        return extra.iter().any(|e| literal(origin, e));
     };
     let local = Authority::parse(host).is_some_and(|host| parsed.is_home_of(&host));
     local && !is_short_service_name(host) || extra.iter().any(|e| parsed.is(e))
@@ -41,13 +41,9 @@ struct Origin<'a> {
 
 impl<'a> Origin<'a> {
     fn parse(text: &'a [u8]) -> Option<Self> {
-        let scheme_end = text.windows(3).position(|w| w == b"://")?;
-        let default_port = match &text[..scheme_end] {
-            scheme if scheme.eq_ignore_ascii_case(b"http") => 80,
-            scheme if scheme.eq_ignore_ascii_case(b"https") => 443,
-            _ => return None,
-        };
-        Some(Self { default_port, authority: Authority::parse(&text[scheme_end + 3..])? })
+        let scheme = scheme(text)?;
+        let authority = Authority::parse(&text[scheme.len() + 3..])?;
+        Some(Self { default_port: default_port(scheme)?, authority })
     }
 
     fn port(&self) -> u16 {
@@ -70,7 +66,20 @@ impl<'a> Origin<'a> {
 
 /// An origin of another scheme (`vscode-webview://…`) is allowed only as the list has it.
 fn literal(origin: &[u8], entry: &str) -> bool {
-    !entry.is_empty() && entry.as_bytes().eq_ignore_ascii_case(origin)
+    scheme(origin).is_some_and(|s| !s.is_empty() && default_port(s).is_none())
+        && entry.as_bytes().eq_ignore_ascii_case(origin)
+}
+
+fn scheme(origin: &[u8]) -> Option<&[u8]> {
+    origin.windows(3).position(|w| w == b"://").map(|end| &origin[..end])
+}
+
+fn default_port(scheme: &[u8]) -> Option<u16> {
+    match scheme {
+        s if s.eq_ignore_ascii_case(b"http") => Some(80),
+        s if s.eq_ignore_ascii_case(b"https") => Some(443),
+        _ => None,
+    }
 }
 
 fn listed_host(sent: &Authority<'_>, entry: &str) -> bool {
