@@ -182,6 +182,13 @@ impl<'b> ResponseHead<'_, 'b> {
         }
     }
 
+    /// The fields that may go on to the client, as [`write_client`](Self::write_client) writes them; framing apart.
+    pub fn passed(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
+        let pass = self.pass;
+        let passes = move |(i, _): &(usize, &Header<'b>)| pass >> i & 1 == 1;
+        self.fields.iter().enumerate().filter(passes).map(|(_, f)| (f.name, f.value))
+    }
+
     /// The value of the first field of that name, whatever the case.
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
         field::find(self.fields, name)
