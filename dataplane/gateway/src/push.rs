@@ -1,13 +1,25 @@
 //! The node's end of the push protocol: keeps one stream to the control plane, hands each step to the
-//! gateway, keeps last-known-good on disk. A thin shell: every decision is [`tidegate_proto`]'s.
+//! gateway, keeps last-known-good on disk. A thin shell: every decision is [`tidegate_proto::push`]'s.
 
 mod address;
 mod applier;
+mod client;
+mod state;
+mod stream;
 
+use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use tidegate_proto::keys::KeyRing;
+use tidegate_proto::push::Terms;
+use tidegate_proto::table::Table;
+use tidegate_proto::wire;
+use tokio::sync::watch;
 
 pub use address::{ControlPlaneAddr, ControlPlaneAddrError};
 pub use applier::{Applier, Step};
+pub use state::{LoadedState, load_last_known_good};
 
 /// What the node says of itself, and where things are.
 #[derive(Clone, Debug)]
@@ -22,4 +34,33 @@ pub struct PushConfig {
     pub state_dir: PathBuf,
     /// Version of the running binary, for people.
     pub software_version: String,
+}
+
+/// Keeps a stream to the control plane until `shutdown`, connecting again for ever. `held` and `keys` are
+/// what the gateway serves at the start (see [`load_last_known_good`]).
+///
+/// `reports` always has the complete state; what changed is sent, at most ten times a second.
+pub async fn run(
+    config: PushConfig,
+    applier: Arc<dyn Applier>,
+    held: Table,
+    keys: Option<KeyRing>,
+    reports: watch::Receiver<Arc<wire::Report>>,
+    shutdown: impl Future<Output = ()>,
+) {
+    run_with(Terms::default(), config, applier, held, keys, reports, shutdown).await;
+}
+
+/// As [`run`], on other terms.
+pub async fn run_with(
+    terms: Terms,
+    config: PushConfig,
+    applier: Arc<dyn Applier>,
+    held: Table,
+    keys: Option<KeyRing>,
+    reports: watch::Receiver<Arc<wire::Report>>,
+    shutdown: impl Future<Output = ()>,
+) {
+    tokio::pin!(shutdown);
+    client::Client::new(terms, config, applier, held, keys, reports).run(shutdown).await;
 }

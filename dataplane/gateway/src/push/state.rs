@@ -1,0 +1,187 @@
+//! Last-known-good on disk. Blocking: called at boot and from threads that may block.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use tidegate_proto::keys::KeyRing;
+use tidegate_proto::persist::{self, PersistError};
+use tidegate_proto::push::MAX_MESSAGE;
+use tidegate_proto::table::Table;
+
+const TABLE_FILE: &str = "last-known-good.table";
+const KEYS_FILE: &str = "session-keys";
+
+/// Largest file that is read: a table came in one message, and a little is put around it.
+const MAX_FILE: u64 = 2 * MAX_MESSAGE as u64;
+
+/// What a node boots from.
+#[derive(Debug, Default)]
+pub struct LoadedState {
+    /// The last table that was served; none at the first boot or when its file is damaged.
+    pub table: Option<Table>,
+    /// The session keys; none likewise.
+    pub keys: Option<KeyRing>,
+    /// What was wrong, in words for the operator. Never fatal.
+    pub problems: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error("cannot be read")]
+    Io(#[from] io::Error),
+    #[error("is larger than {MAX_FILE} bytes")]
+    TooLarge,
+    #[error("is damaged")]
+    Damaged(#[from] PersistError),
+}
+
+/// Reads what the node last served. A damaged file is reported and moved aside, so that it can be looked at
+/// and is not reported again.
+pub fn load_last_known_good(state_dir: &Path) -> LoadedState {
+    let mut problems = Vec::new();
+    let table = load(&state_dir.join(TABLE_FILE), persist::decode, &mut problems);
+    let keys_file = state_dir.join(KEYS_FILE);
+    problems.extend(exposure(&keys_file));
+    let keys = load(&keys_file, persist::decode_keys, &mut problems);
+    LoadedState { table, keys, problems }
+}
+
+/// Writes the table so that a crash leaves the old file or the new one.
+pub(super) fn save_table(state_dir: &Path, table: &Table) -> io::Result<()> {
+    write_atomically(state_dir, TABLE_FILE, &persist::encode(table), 0o644)
+}
+
+/// Writes the session keys likewise, for the owner only.
+pub(super) fn save_keys(state_dir: &Path, keys: &KeyRing) -> io::Result<()> {
+    write_atomically(state_dir, KEYS_FILE, &persist::encode_keys(keys), 0o600)
+}
+
+fn load<T>(
+    path: &Path,
+    decode: fn(&[u8]) -> Result<T, PersistError>,
+    problems: &mut Vec<String>,
+) -> Option<T> {
+    let error = match read(path).and_then(|bytes| bytes.map(|b| decode(&b)).transpose().map_err(Into::into)) {
+        Ok(value) => return value,
+        Err(error) => error,
+    };
+    let mut problem = format!("{} {}", path.display(), chain(&error));
+    if !matches!(error, ReadError::Io(_)) {
+        let aside = aside(path);
+        match fs::rename(path, &aside) {
+            Ok(()) => problem.push_str(&format!("; moved to {}", aside.display())),
+            Err(e) => problem.push_str(&format!("; cannot be moved aside: {e}")),
+        }
+    }
+    problems.push(problem);
+    None
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, ReadError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e.into()),
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE { Err(ReadError::TooLarge) } else { Ok(Some(bytes)) }
+}
+
+/// Says so when others can read the keys.
+fn exposure(path: &Path) -> Option<String> {
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    let open = mode & 0o077 != 0;
+    open.then(|| format!("{} has mode {mode:o}: others can read the session keys", path.display()))
+}
+
+fn aside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".damaged");
+    path.with_file_name(name)
+}
+
+fn chain(error: &ReadError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+fn write_atomically(dir: &Path, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let temporary = dir.join(format!(".{name}.tmp"));
+    // one left over by a crash may have another mode
+    match fs::remove_file(&temporary) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, dir.join(name))?;
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_proto::keys::SessionKey;
+
+    fn ring() -> KeyRing {
+        KeyRing { keys: vec![SessionKey { id: "k1".into(), secret: [7; 32] }] }
+    }
+
+    #[test]
+    fn an_empty_directory_is_a_first_boot() {
+        let dir = tempfile::tempdir().unwrap();
+        let loaded = load_last_known_good(&dir.path().join("missing"));
+        assert!(loaded.table.is_none() && loaded.keys.is_none() && loaded.problems.is_empty());
+    }
+
+    #[test]
+    fn what_was_saved_is_loaded_and_the_keys_are_for_the_owner_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("a/b");
+        save_table(&state, &Table::default()).unwrap();
+        save_keys(&state, &ring()).unwrap();
+        save_keys(&state, &ring()).unwrap();
+        let loaded = load_last_known_good(&state);
+        assert_eq!(loaded.problems, [""; 0]);
+        assert_eq!((loaded.table, loaded.keys), (Some(Table::default()), Some(ring())));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&state), mode(&state.join(KEYS_FILE))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn a_damaged_file_is_reported_once_and_moved_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        save_table(dir.path(), &Table::default()).unwrap();
+        save_keys(dir.path(), &ring()).unwrap();
+        let path = dir.path().join(TABLE_FILE);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.pop();
+        fs::write(&path, &bytes).unwrap();
+        let loaded = load_last_known_good(dir.path());
+        assert_eq!(loaded.keys, Some(ring()), "the other file counts");
+        let path = path.display();
+        let expected = format!("{path} is damaged: is truncated: 51 bytes of 52; moved to {path}.damaged");
+        assert_eq!(loaded.problems, [expected]);
+        assert!(load_last_known_good(dir.path()).problems.is_empty());
+        assert_eq!(fs::read(dir.path().join(format!("{TABLE_FILE}.damaged"))).unwrap(), bytes);
+    }
+
+    #[test]
+    fn keys_that_others_can_read_are_reported() {
+        let dir = tempfile::tempdir().unwrap();
+        save_keys(dir.path(), &ring()).unwrap();
+        let path = dir.path().join(KEYS_FILE);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let loaded = load_last_known_good(dir.path());
+        assert_eq!(loaded.keys, Some(ring()));
+        let expected = format!("{} has mode 640: others can read the session keys", path.display());
+        assert_eq!(loaded.problems, [expected]);
+    }
+}
