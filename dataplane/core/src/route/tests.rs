@@ -85,7 +85,8 @@ fn path_selects() {
 
 #[test]
 fn paths_are_compared_as_sent() {
-    let check = |path: &str| assert_eq!(answer(SEVERAL, "gateway.example.com", path), "UnknownPath", "{path:?}");
+    let check =
+        |path: &str| assert_eq!(answer(SEVERAL, "gateway.example.com", path), "UnknownPath", "{path:?}");
     check("");
     check("/");
     check("*");

@@ -165,7 +165,8 @@ fn a_token_of_another_virtual_server_is_refused() {
 fn a_session_ends_at_its_second() {
     let sealer = sealer(&["a"]);
     let token = sealer.seal(&vs(), &session(), [7; 12]);
-    let check = |now, expected| assert_eq!(sealer.open(&vs(), token.as_bytes(), now).err(), expected, "{now}");
+    let check =
+        |now, expected| assert_eq!(sealer.open(&vs(), token.as_bytes(), now).err(), expected, "{now}");
     check(0, None);
     check(NOW + 59, None);
     check(NOW + 60, Some(OpenError::Expired));

@@ -4,7 +4,8 @@ use super::super::Routes;
 use super::*;
 
 fn routes() -> Routes {
-    let ids = [("default", "team"), ("dev", "team"), ("dev", "ops")].map(|(ns, n)| VirtualServerId::new(ns, n));
+    let ids =
+        [("default", "team"), ("dev", "team"), ("dev", "ops")].map(|(ns, n)| VirtualServerId::new(ns, n));
     Routes::new(ids.iter())
 }
 
@@ -97,7 +98,8 @@ fn a_loopback_listener_takes_local_hosts_only() {
 
 #[test]
 fn listed_hosts_are_taken_with_their_port_or_any() {
-    let extra = list(&["gateway.example.com", "other.example.com:8443", "[fd00::1]", "10.0.0.7", "", "bad entry"]);
+    let extra =
+        list(&["gateway.example.com", "other.example.com:8443", "[fd00::1]", "10.0.0.7", "", "bad entry"]);
     let check = |host: &str, allowed: bool| {
         assert_eq!(host_allowed(true, host.as_bytes(), &extra, &routes()), allowed, "{host:?}");
     };
