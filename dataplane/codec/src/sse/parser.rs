@@ -168,7 +168,7 @@ impl Fields {
     fn read(&mut self, name: &[u8], value: &[u8], max_event: usize) -> Result<(), SseError> {
         match name {
             b"data" => {
-                if self.data.len() + value.len() + 1 > max_event {
+                if self.data.len() + usize::from(self.has_data) + value.len() > max_event {
                     return Err(SseError::EventTooLarge);
                 }
                 if self.has_data {
