@@ -1,3 +1,29 @@
-//! Pingora services, the MCP request path, upstream client, push client, admin
+//! The gateway: Pingora services, listeners, the MCP request path, upstream connections, catalog sessions,
+//! the push client, the admin port. The only crate that names Pingora and does I/O on the data plane; what
+//! is to be decided is decided in `tidegate-dataplane-core`, bytes are read in `tidegate-dataplane-codec`.
+//!
+//! Entry points: [`Gateway`] holds the state, [`run`] serves it.
 
+mod admin;
+mod app;
+mod backend;
+mod client;
+mod conn;
+mod deadline;
+mod h2;
+mod io;
+mod local;
+mod metrics;
+mod ports;
 pub mod push;
+mod refresh;
+mod report;
+mod run;
+mod session;
+mod snapshot;
+mod state;
+mod upstream;
+mod worker;
+
+pub use run::{RunError, Serve, run};
+pub use state::{Gateway, Options};

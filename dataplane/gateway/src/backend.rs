@@ -1,0 +1,122 @@
+//! A backend at run time: what outlives snapshots (identity, contribution, counters) and what an edit
+//! replaces (how to reach it).
+
+use crate::metrics::BackendStats;
+use arc_swap::ArcSwapOption;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use tidegate_dataplane_core::catalog::Contribution;
+use tidegate_dataplane_core::token::backend_hash;
+use tidegate_proto::table::{Backend, BackendId};
+
+/// One configuration of a backend. An unchanged configuration keeps the same value over table updates.
+pub(crate) struct BackendState {
+    /// As configured.
+    pub(crate) spec: Backend,
+    /// Names this configuration's connections in the threads' pools.
+    pub(crate) slot: u32,
+    /// Names its sessions in tokens.
+    pub(crate) hash: u64,
+    /// Request line behind the method, `Host` and the fields that every request carries.
+    pub(crate) line: Box<[u8]>,
+    /// What stays the same whatever the configuration.
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What a backend keeps over edits.
+pub(crate) struct Shared {
+    /// Identity.
+    pub(crate) id: BackendId,
+    /// The last capability list that was read in full.
+    pub(crate) contribution: ArcSwapOption<Contribution>,
+    /// Counters.
+    pub(crate) stats: BackendStats,
+    /// What the catalog session last found.
+    pub(crate) view: std::sync::Mutex<View>,
+    health: AtomicU32,
+    /// Bumped at each change of health or contribution.
+    pub(crate) revision: AtomicU64,
+}
+
+/// What is known of a backend, for people.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct View {
+    pub(crate) message: String,
+    pub(crate) protocol_version: String,
+    pub(crate) server_name: String,
+    pub(crate) checked_unix_ms: u64,
+}
+
+/// What the catalog session knows of a backend's reachability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Reach {
+    /// Not tried to the end yet.
+    Unknown = 0,
+    /// The last attempt succeeded.
+    Up = 1,
+    /// The last attempt failed.
+    Down = 2,
+    /// It wants a credential that it does not get.
+    Unauthenticated = 3,
+}
+
+static SLOTS: AtomicU32 = AtomicU32::new(1);
+
+impl BackendState {
+    /// A configuration; `shared` from the previous one of the same identity.
+    pub(crate) fn new(spec: &Backend, shared: Option<Arc<Shared>>) -> Arc<Self> {
+        Arc::new(Self {
+            slot: SLOTS.fetch_add(1, Relaxed),
+            hash: backend_hash(spec),
+            line: line(spec),
+            shared: shared.unwrap_or_else(|| Arc::new(Shared::new(spec.id.clone()))),
+            spec: spec.clone(),
+        })
+    }
+}
+
+impl Shared {
+    fn new(id: BackendId) -> Self {
+        Self {
+            id,
+            contribution: ArcSwapOption::empty(),
+            stats: BackendStats::default(),
+            view: std::sync::Mutex::default(),
+            health: AtomicU32::new(0),
+            revision: AtomicU64::new(0),
+        }
+    }
+
+    /// Reachability as last seen.
+    pub(crate) fn reach(&self) -> Reach {
+        match self.health.load(Relaxed) {
+            1 => Reach::Up,
+            2 => Reach::Down,
+            3 => Reach::Unauthenticated,
+            _ => Reach::Unknown,
+        }
+    }
+
+    pub(crate) fn set_reach(&self, reach: Reach) -> bool {
+        let changed = self.health.swap(reach as u32, Relaxed) != reach as u32;
+        if changed {
+            self.revision.fetch_add(1, Relaxed);
+        }
+        changed
+    }
+}
+
+fn line(b: &Backend) -> Box<[u8]> {
+    let mut out = format!(
+        " {} HTTP/1.1\r\nhost: {}\r\naccept: application/json, text/event-stream\r\n",
+        b.path, b.authority
+    );
+    for h in &b.headers {
+        out.push_str(&h.name);
+        out.push_str(": ");
+        out.push_str(&h.value);
+        out.push_str("\r\n");
+    }
+    out.into_bytes().into()
+}

@@ -1,0 +1,123 @@
+//! One client connection over HTTP/1.1. The hot path runs inside poll functions that do not yield in
+//! between: a request is read into the thread's buffer, decided on, rewritten and sent upstream in one go,
+//! and each read of the answer is sent on in one go. A connection owns memory only while something is left
+//! over: half a request, a slow reader.
+
+mod answer;
+mod call;
+mod decide;
+mod forward;
+mod operational;
+mod post;
+mod reply;
+mod request;
+mod slow;
+mod stream;
+
+use crate::io::Io;
+use crate::metrics::{End, Kind};
+use crate::snapshot::Server;
+use crate::state::Gateway;
+use call::Call;
+use slow::Slow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+use tidegate_proto::table::VirtualServerId;
+
+/// Where a connection came in.
+pub(crate) struct Site {
+    pub(crate) gw: Arc<Gateway>,
+    /// The virtual server that owns the port; None: the shared port.
+    pub(crate) owner: Option<VirtualServerId>,
+}
+
+/// Why `serve` returned.
+pub(crate) enum Outcome {
+    /// The connection is to be closed.
+    Closed,
+    /// It begins with the HTTP/2 preface; these bytes were read already.
+    Http2(Vec<u8>),
+}
+
+/// What a request led to.
+enum Step {
+    /// Answered; what could not be written yet, and whether the connection ends.
+    Replied {
+        rest: Vec<u8>,
+        close: bool,
+    },
+    /// On its way to a backend.
+    Call(Box<Call>),
+    /// Needs more than one poll.
+    Slow(Box<Slow>),
+    Http2,
+    End,
+}
+
+/// Serves requests until the connection ends. `loopback`: the local address is one.
+pub(crate) async fn serve<C: Io>(io: &mut C, site: &Site, loopback: bool) -> Outcome {
+    let mut conn = request::Conn::new(site, loopback);
+    loop {
+        let keep = match conn.next(io).await {
+            Step::End => return Outcome::Closed,
+            Step::Http2 => return Outcome::Http2(conn.take_read()),
+            Step::Replied { rest, close } => conn.flush(io, &rest).await && !close,
+            Step::Call(call) => {
+                let _busy = Busy::new(&site.gw);
+                conn.call(io, *call).await
+            }
+            Step::Slow(slow) => {
+                let _busy = Busy::new(&site.gw);
+                // boxed: it is rare, and its state is larger than a whole connection's
+                Box::pin(conn.slow(io, *slow)).await
+            }
+        };
+        if !keep || site.gw.is_draining() {
+            return Outcome::Closed;
+        }
+    }
+}
+
+/// A request that drain waits for.
+struct Busy<'g>(&'g Gateway);
+
+impl<'g> Busy<'g> {
+    fn new(gw: &'g Gateway) -> Self {
+        gw.stats.in_flight.fetch_add(1, Relaxed);
+        Self(gw)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.stats.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Counts a request exactly once, also when its future is dropped: until told otherwise, the client left.
+struct Record {
+    server: Arc<Server>,
+    kind: Kind,
+    end: End,
+}
+
+impl Record {
+    fn new(server: &Arc<Server>, kind: Kind) -> Self {
+        Self { server: server.clone(), kind, end: End::ClientGone }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.server.lasting.stats.count(self.kind, self.end);
+    }
+}
+
+/// What every disposition needs to know of the request.
+#[derive(Clone, Copy)]
+struct Arrival {
+    at: Instant,
+    /// the client asked to close
+    close: bool,
+}

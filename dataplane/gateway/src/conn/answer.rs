@@ -1,0 +1,238 @@
+//! The backend's answer on its way to the client: the head rewritten, the body as it comes.
+
+use super::reply::send;
+use super::request::Conn;
+use crate::io::Io;
+use crate::local::local;
+use std::io::IoSlice;
+use std::task::{Context, Poll, Poll::Pending, Poll::Ready};
+use std::time::{Duration, Instant};
+use tidegate_dataplane_codec::chunked::BodyFollower;
+use tidegate_dataplane_codec::http::{self, ContentType, ResponseFraming, ResponseHead};
+
+/// Up to this size the first part of a body is copied behind its head.
+const COPY: usize = 4096;
+
+/// What a client may send ahead while its call runs.
+const MAX_PIPELINED: usize = 64 * 1024;
+
+/// How an exchange ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The whole answer went on; may the backend's connection be used again?
+    Complete { reusable: bool },
+    /// The client went away.
+    Client,
+    /// The bound of the call passed.
+    Deadline,
+    /// The backend does not know its session.
+    SessionLost,
+    /// No connection, a broken one, or an HTTP status that is a failure.
+    Broken(&'static str),
+    /// Not HTTP, or not what MCP answers with.
+    NotMcp,
+}
+
+pub(super) struct Answer {
+    /// the head as far as it came, when it did not come in one piece
+    head: Vec<u8>,
+    /// what the client could not take yet: nothing more is read until it did
+    unsent: Vec<u8>,
+    body: Option<BodyFollower>,
+    started: bool,
+    done: bool,
+    reusable: bool,
+    /// the body ends with the connection, so the client's must end too
+    until_close: bool,
+    close_client: bool,
+    /// set for an event stream that is bounded by silence instead of in all (decision 4)
+    idle: Option<Duration>,
+    events: bool,
+}
+
+impl Answer {
+    /// `idle`: the bound of silence in an event stream, if the client asked for progress.
+    pub(super) fn new(idle: Option<Duration>, close_client: bool) -> Self {
+        Self {
+            head: Vec::new(),
+            unsent: Vec::new(),
+            body: None,
+            started: false,
+            done: false,
+            reusable: true,
+            until_close: false,
+            close_client,
+            idle,
+            events: false,
+        }
+    }
+
+    /// Has the client seen any of it?
+    pub(super) fn started(&self) -> bool {
+        self.started
+    }
+
+    pub(super) fn ends_connection(&self) -> bool {
+        self.until_close
+    }
+
+    /// Moves the answer on.
+    pub(super) fn poll<C: Io, U: Io>(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut C,
+        up: &mut U,
+        conn: &mut Conn<'_>,
+    ) -> Poll<Ended> {
+        let mut buf = local(|l| std::mem::take(&mut l.scratch));
+        let r = self.poll_with(cx, client, up, conn, &mut buf);
+        local(|l| l.scratch = buf);
+        r
+    }
+
+    fn poll_with<C: Io, U: Io>(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut C,
+        up: &mut U,
+        conn: &mut Conn<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Ended> {
+        loop {
+            while !self.unsent.is_empty() {
+                match client.poll_write(cx, &[IoSlice::new(&self.unsent)]) {
+                    Pending if conn.deadline.expired(cx) => return Ready(Ended::Deadline),
+                    Pending => return Pending,
+                    Ready(Err(_)) => return Ready(Ended::Client),
+                    Ready(Ok(n)) => drop(self.unsent.drain(..n)),
+                }
+            }
+            if self.done {
+                return Ready(Ended::Complete { reusable: self.reusable });
+            }
+            let n = match up.poll_read(cx, buf) {
+                Pending => break,
+                Ready(Ok(0)) if self.until_close => {
+                    self.done = true;
+                    continue;
+                }
+                Ready(Ok(0) | Err(_)) => {
+                    return Ready(Ended::Broken("connection ended before the answer did"));
+                }
+                Ready(Ok(n)) => n,
+            };
+            let moved = self.take(cx, client, &buf[..n]);
+            if let Err(ended) = moved {
+                return Ready(ended);
+            }
+            if let (true, Some(idle)) = (self.events, self.idle) {
+                conn.deadline.arm(Instant::now(), idle);
+            }
+        }
+        if conn.deadline.expired(cx) {
+            return Ready(Ended::Deadline);
+        }
+        watch(cx, client, conn, buf)
+    }
+
+    fn take<C: Io>(&mut self, cx: &mut Context<'_>, client: &mut C, b: &[u8]) -> Result<(), Ended> {
+        if self.body.is_some() {
+            return self.more(cx, client, b);
+        }
+        if self.head.is_empty() {
+            return self.first(cx, client, b);
+        }
+        let mut all = std::mem::take(&mut self.head);
+        all.extend_from_slice(b);
+        self.first(cx, client, &all)
+    }
+
+    /// The head, and what came with it, in one write.
+    fn first<C: Io>(&mut self, cx: &mut Context<'_>, client: &mut C, mut b: &[u8]) -> Result<(), Ended> {
+        let mut fields = http::headers();
+        loop {
+            match http::response(b, &mut fields) {
+                Err(_) => return Err(Ended::NotMcp),
+                Ok(None) => {
+                    self.head = b.to_vec();
+                    return Ok(());
+                }
+                Ok(Some(head)) if head.interim => b = &b[head.head_len..],
+                Ok(Some(head)) => return self.pass(cx, client, &head, &b[head.head_len..]),
+            }
+            fields = http::headers();
+        }
+    }
+
+    fn pass<C: Io>(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut C,
+        head: &ResponseHead<'_, '_>,
+        rest: &[u8],
+    ) -> Result<(), Ended> {
+        acceptable(head)?;
+        let mut body = head.framing.follower();
+        let (n, done) = body.feed(rest).map_err(|_| Ended::NotMcp)?;
+        self.events = head.content_type == ContentType::EventStream;
+        self.done = done || head.framing == ResponseFraming::Length(0);
+        self.until_close = head.framing == ResponseFraming::UntilClose;
+        // bytes behind the end belong to no request of ours
+        self.reusable = !head.close && n == rest.len();
+        self.body = Some(body);
+        self.started = true;
+        local(|l| {
+            l.out.clear();
+            head.write_client(&mut l.out);
+            if self.events {
+                l.out.extend_from_slice(b"x-accel-buffering: no\r\n");
+            }
+            if self.close_client && !self.until_close {
+                l.out.extend_from_slice(b"connection: close\r\n");
+            }
+            l.out.extend_from_slice(b"\r\n");
+            let sent = if n <= COPY {
+                l.out.extend_from_slice(&rest[..n]);
+                send(cx, client, &[&l.out])
+            } else {
+                send(cx, client, &[&l.out, &rest[..n]])
+            };
+            self.unsent = sent.map_err(|_| Ended::Client)?;
+            Ok(())
+        })
+    }
+
+    /// A further piece of the body, as it came.
+    fn more<C: Io>(&mut self, cx: &mut Context<'_>, client: &mut C, b: &[u8]) -> Result<(), Ended> {
+        let Some(body) = &mut self.body else { return Ok(()) };
+        let (n, done) = body.feed(b).map_err(|_| Ended::NotMcp)?;
+        self.done = done;
+        self.reusable &= n == b.len();
+        self.unsent = send(cx, client, &[&b[..n]]).map_err(|_| Ended::Client)?;
+        Ok(())
+    }
+}
+
+/// Which answers go on as they are: results, and errors in the words of MCP.
+fn acceptable(head: &ResponseHead<'_, '_>) -> Result<(), Ended> {
+    match (head.status, head.content_type) {
+        (200, ContentType::Json | ContentType::EventStream) | (400, ContentType::Json) => Ok(()),
+        (404, _) => Err(Ended::SessionLost),
+        (401 | 403, _) => Err(Ended::Broken("authentication failed")),
+        (429, _) => Err(Ended::Broken("it answered 429: too many requests")),
+        (500..=599, _) => Err(Ended::Broken("it answered with a server error")),
+        _ => Err(Ended::NotMcp),
+    }
+}
+
+/// Waiting for the backend: learn of it when the client goes away, which cancels the call.
+fn watch<C: Io>(cx: &mut Context<'_>, client: &mut C, conn: &mut Conn<'_>, buf: &mut [u8]) -> Poll<Ended> {
+    while conn.pend.len() < MAX_PIPELINED {
+        match client.poll_read(cx, buf) {
+            Pending => break,
+            Ready(Ok(0) | Err(_)) => return Ready(Ended::Client),
+            Ready(Ok(n)) => conn.pend.extend_from_slice(&buf[..n]),
+        }
+    }
+    Pending
+}

@@ -1,0 +1,98 @@
+//! What belongs to one worker thread: buffers that all its connections share, its upstream pool and its
+//! view of the sessions. A connection borrows it within one poll and never across one.
+
+use crate::backend::BackendState;
+use crate::session::Cache;
+use hashbrown::HashMap;
+use pingora_core::protocols::Stream;
+use std::cell::RefCell;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use crate::io::Io;
+
+/// Connections kept per backend and thread.
+const MAX_IDLE: usize = 512;
+
+/// A connection that was idle for longer is not used again: common servers close theirs after 5 s, and a
+/// request that meets that close may not be sent twice.
+const MAX_AGE: Duration = Duration::from_secs(4);
+
+/// Size of the buffer that a read fills.
+const READ: usize = 64 * 1024;
+
+pub(crate) struct Local {
+    /// What a read fills.
+    pub(crate) scratch: Vec<u8>,
+    /// Where a head is put together.
+    pub(crate) out: Vec<u8>,
+    /// An unescaped tool name.
+    pub(crate) name: Vec<u8>,
+    pub(crate) sessions: Cache,
+    pub(crate) pool: Pool,
+}
+
+/// Idle upstream connections of one thread, by the backend configuration they were opened for.
+#[derive(Default)]
+pub(crate) struct Pool {
+    idle: HashMap<u32, Vec<Idle>>,
+}
+
+struct Idle {
+    stream: Stream,
+    since: Instant,
+}
+
+thread_local!(static LOCAL: RefCell<Local> = RefCell::new(Local::new()));
+
+/// Runs `f` with this thread's state. Not re-entrant.
+pub(crate) fn local<R>(f: impl FnOnce(&mut Local) -> R) -> R {
+    LOCAL.with_borrow_mut(f)
+}
+
+impl Local {
+    fn new() -> Self {
+        Self {
+            scratch: vec![0; READ],
+            out: Vec::with_capacity(16 * 1024),
+            name: Vec::new(),
+            sessions: Cache::default(),
+            pool: Pool::default(),
+        }
+    }
+}
+
+impl Pool {
+    /// The connection used last, if it is still good: one that the backend closed, or wrote to unasked,
+    /// has become readable, which the runtime knows without a system call.
+    pub(crate) fn take(&mut self, backend: &BackendState, now: Instant) -> Option<Stream> {
+        let idle = self.idle.get_mut(&backend.slot)?;
+        while let Some(Idle { mut stream, since }) = idle.pop() {
+            if now.saturating_duration_since(since) > MAX_AGE {
+                idle.clear(); // the ones below are older
+                return None;
+            }
+            let mut cx = Context::from_waker(Waker::noop());
+            if Io::poll_read(&mut stream, &mut cx, &mut [0]).is_pending() {
+                return Some(stream);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn put(&mut self, backend: &BackendState, stream: Stream, now: Instant) {
+        let idle = self.idle.entry(backend.slot).or_default();
+        if idle.len() < MAX_IDLE {
+            idle.push(Idle { stream, since: now });
+        }
+    }
+
+    /// Closes what is too old, also of backends that are gone.
+    pub(crate) fn sweep(&mut self, now: Instant) {
+        self.idle.retain(|_, idle| {
+            let old = idle.partition_point(|i| now.saturating_duration_since(i.since) > MAX_AGE);
+            idle.drain(..old);
+            !idle.is_empty()
+        });
+    }
+}

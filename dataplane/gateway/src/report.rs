@@ -1,0 +1,61 @@
+//! What the node reports upward: the state of backends, and the tools of virtual servers. Only what changed
+//! since the last report goes out; a new stream starts with everything (the push client sees to that).
+
+use crate::backend::{BackendState, Reach};
+use crate::session::lock;
+use crate::snapshot::Server;
+use crate::state::Gateway;
+use tidegate_proto::wire;
+
+/// Most tools of one virtual server that a report names.
+const MAX_TOOLS: usize = 2_000;
+
+impl Gateway {
+    /// Everything, as a complete report.
+    pub(crate) fn report(&self, listen: &str) -> wire::Report {
+        let snapshot = self.snapshot();
+        wire::Report {
+            backends: snapshot.backends.values().map(|b| backend(b)).collect(),
+            virtual_servers: snapshot.servers.iter().map(|s| server(s, listen)).collect(),
+            removed_backends: Vec::new(),
+            removed_virtual_servers: Vec::new(),
+        }
+    }
+}
+
+fn backend(b: &BackendState) -> wire::BackendState {
+    let view = lock(&b.shared.view).clone();
+    let health = match b.shared.reach() {
+        Reach::Unknown => wire::BackendHealth::Unknown,
+        Reach::Up => wire::BackendHealth::Healthy,
+        Reach::Down => wire::BackendHealth::Unhealthy,
+        Reach::Unauthenticated => wire::BackendHealth::Unauthenticated,
+    };
+    let tools = b.shared.contribution.load().as_ref().map_or(0, |c| c.len());
+    wire::BackendState {
+        id: b.spec.id.as_str().into(),
+        health: health.into(),
+        message: view.message,
+        tools: u32::try_from(tools).unwrap_or(u32::MAX),
+        protocol_version: view.protocol_version,
+        server_name: view.server_name,
+        checked_unix_ms: view.checked_unix_ms,
+    }
+}
+
+fn server(s: &Server, listen: &str) -> wire::VirtualServerState {
+    let own = s.spec.listen.iter().map(|a| format!("http://{a}/mcp"));
+    let shared = format!("{listen}/{}/{}/mcp", s.id().namespace, s.id().name);
+    let tools = s.catalog.tools().take(MAX_TOOLS).map(|t| wire::ExposedTool {
+        name: t.exposed.as_ref().into(),
+        backend: s.members[usize::from(t.member)].workload.as_ref().into(),
+        native_name: t.native.as_ref().into(),
+        description: t.description.as_ref().into(),
+    });
+    wire::VirtualServerState {
+        id: s.id().to_string(),
+        urls: own.chain([shared]).collect(),
+        tools: tools.collect(),
+        conflicts: s.catalog.conflicts().to_vec(),
+    }
+}

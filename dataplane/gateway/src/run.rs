@@ -1,0 +1,164 @@
+//! Putting the services together and running them until the process is told to stop.
+
+use crate::admin::Admin;
+use crate::ports;
+use crate::push::{self, PushConfig};
+use crate::refresh;
+use crate::state::Gateway;
+use crate::worker::Worker;
+use async_trait::async_trait;
+use pingora_core::apps::http_app::HttpServer;
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
+use pingora_core::services::background::{BackgroundService, background_service};
+use pingora_core::services::listening::Service as ListeningService;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// What to serve, beside the gateway itself.
+pub struct Serve {
+    /// Address of the admin port.
+    pub admin: SocketAddr,
+    /// The control plane, and where state is kept.
+    pub push: PushConfig,
+    /// Stop also when the standard input ends: for a parent that may be killed.
+    pub exit_on_stdin_close: bool,
+}
+
+/// Why nothing is served.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A port cannot be had.
+    #[error("cannot listen on {addr} ({flag})")]
+    Listen {
+        /// The option that names it.
+        flag: &'static str,
+        /// The address.
+        addr: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Serves until SIGTERM, SIGINT or the end of the drain. Returns when all is over.
+pub fn run(gw: Arc<Gateway>, serve: Serve) -> Result<(), RunError> {
+    let shared = listen("--listen", gw.options.listen, gw.options.threads)?;
+    drop(listen("--admin", serve.admin, 1)?);
+    let loaded = push::load_last_known_good(&serve.push.state_dir);
+    for problem in &loaded.problems {
+        tracing::warn!(problem, "last-known-good state");
+    }
+    if let Some(table) = &loaded.table {
+        gw.restore(table.clone(), loaded.keys.as_ref());
+        tracing::info!(
+            entries = table.entries.len(),
+            "serving last-known-good until a control plane answers"
+        );
+    }
+    let mut server = Server::new_with_opt_and_conf(None, ServerConf { threads: 1, ..ServerConf::default() });
+    server.bootstrap();
+    for (index, socket) in shared.into_iter().enumerate() {
+        server.add_service(Worker::new(gw.clone(), index, socket));
+    }
+    let mut admin = ListeningService::new("admin".into(), HttpServer::new_app(Admin { gw: gw.clone() }));
+    admin.add_tcp(&serve.admin.to_string());
+    server.add_service(admin);
+    server.add_service(background_service("catalog", Catalog(gw.clone())));
+    let signal = Stop { gw: gw.clone(), exit_on_stdin_close: serve.exit_on_stdin_close };
+    server.add_service(background_service("push", Push { gw, config: serve.push, loaded }));
+    server.run(RunArgs { shutdown_signal: Box::new(signal) });
+    Ok(())
+}
+
+fn listen(flag: &'static str, addr: SocketAddr, n: usize) -> Result<Vec<std::net::TcpListener>, RunError> {
+    ports::listen(addr, n).map_err(|source| RunError::Listen { flag, addr, source })
+}
+
+struct Catalog(Arc<Gateway>);
+
+#[async_trait]
+impl BackgroundService for Catalog {
+    async fn start(&self, _shutdown: ShutdownWatch) {
+        refresh::run(self.0.clone()).await;
+    }
+}
+
+/// The stream to the control plane, and the reports on it.
+struct Push {
+    gw: Arc<Gateway>,
+    config: PushConfig,
+    loaded: push::LoadedState,
+}
+
+/// Changes within this time make one report.
+const REPORT_WINDOW: Duration = Duration::from_millis(50);
+
+#[async_trait]
+impl BackgroundService for Push {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let (reports, receive) = watch::channel(Arc::new(self.gw.report(&self.config.listen)));
+        let (gw, listen) = (self.gw.clone(), self.config.listen.clone());
+        tokio::spawn(async move {
+            let mut swapped = gw.swapped.subscribe();
+            while swapped.changed().await.is_ok() {
+                tokio::time::sleep(REPORT_WINDOW).await;
+                swapped.borrow_and_update();
+                reports.send_replace(Arc::new(gw.report(&listen)));
+            }
+        });
+        let stop = async move {
+            let _ = shutdown.wait_for(|stop| *stop).await;
+        };
+        let held = self.loaded.table.clone().unwrap_or_default();
+        push::run(self.config.clone(), self.gw.clone(), held, self.loaded.keys.clone(), receive, stop).await;
+    }
+}
+
+/// Turns signals into a drain, and the drain's end into the end of the process.
+struct Stop {
+    gw: Arc<Gateway>,
+    exit_on_stdin_close: bool,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Stop {
+    async fn recv(&self) -> ShutdownSignal {
+        let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            tracing::error!("signals cannot be watched");
+            return ShutdownSignal::FastShutdown;
+        };
+        tokio::select! {
+            _ = term.recv() => tracing::info!("SIGTERM: draining"),
+            _ = int.recv() => tracing::info!("SIGINT: draining"),
+            () = stdin_closed(), if self.exit_on_stdin_close => tracing::info!("parent has gone: draining"),
+        }
+        self.gw.drain();
+        let idle = async {
+            while self.gw.stats.in_flight.load(Relaxed) > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(self.gw.options.drain, idle).await.is_err() {
+            let left = self.gw.stats.in_flight.load(Relaxed);
+            tracing::warn!(left, "drain time is over, the rest is cut");
+        }
+        ShutdownSignal::FastShutdown
+    }
+}
+
+async fn stdin_closed() {
+    let (closed, wait) = tokio::sync::oneshot::channel::<()>();
+    // a thread of its own: a blocking read would keep the runtime from ending
+    std::thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        drop(closed);
+    });
+    let _ = wait.await;
+}

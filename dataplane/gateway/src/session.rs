@@ -1,0 +1,199 @@
+//! Client sessions on this node. The token carries everything; what is here is a cache, and the few
+//! facts that a token cannot hold: backend sessions opened after it was sealed, and that it was ended.
+
+use crate::snapshot::Server;
+use hashbrown::{HashMap, HashTable};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tidegate_dataplane_core::token::{Binding, McpSession};
+use tidegate_proto::table::VirtualServerId;
+use tokio::sync::Notify;
+
+/// Sessions whose late bindings or end this node remembers. Beyond it the oldest are forgotten: their
+/// backend sessions are opened again when needed.
+const MAX_SESSIONS: usize = 65_536;
+
+/// An opened token.
+pub(crate) struct Session {
+    pub(crate) token: Box<str>,
+    pub(crate) server: VirtualServerId,
+    pub(crate) content: McpSession,
+    /// set once the client said DELETE
+    ended: AtomicBool,
+    pub(crate) end: Notify,
+    /// there are late bindings: look there first
+    has_late: AtomicBool,
+    late: Mutex<Vec<Late>>,
+}
+
+struct Late {
+    backend: u64,
+    /// None: the backend lost the session of the token, and no new one is open yet
+    binding: Option<Arc<Binding>>,
+}
+
+/// A session's link to one backend.
+pub(crate) enum Bound<'s> {
+    Sealed(&'s Binding),
+    Late(Arc<Binding>),
+}
+
+impl std::ops::Deref for Bound<'_> {
+    type Target = Binding;
+    fn deref(&self) -> &Binding {
+        match self {
+            Bound::Sealed(b) => b,
+            Bound::Late(b) => b,
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn new(token: &str, server: &VirtualServerId, content: McpSession) -> Arc<Self> {
+        Arc::new(Self {
+            token: token.into(),
+            server: server.clone(),
+            content,
+            ended: AtomicBool::new(false),
+            end: Notify::new(),
+            has_late: AtomicBool::new(false),
+            late: Mutex::default(),
+        })
+    }
+
+    /// The link to a backend; None: to be opened.
+    pub(crate) fn binding(&self, backend: u64) -> Option<Bound<'_>> {
+        if self.has_late.load(Relaxed)
+            && let Some(late) = lock(&self.late).iter().find(|l| l.backend == backend)
+        {
+            return late.binding.clone().map(Bound::Late);
+        }
+        self.content.binding(backend).map(Bound::Sealed)
+    }
+
+    /// Notes a link that was opened after the token was sealed.
+    pub(crate) fn bind(&self, binding: Binding) {
+        let backend = binding.backend;
+        self.set_late(backend, Some(Arc::new(binding)));
+    }
+
+    /// The backend does not know its session any more: the next call opens a new one.
+    pub(crate) fn lose(&self, backend: u64, session: &[u8]) {
+        if self.binding(backend).is_some_and(|b| &*b.session == session) {
+            self.set_late(backend, None);
+        }
+    }
+
+    fn set_late(&self, backend: u64, binding: Option<Arc<Binding>>) {
+        let mut late = lock(&self.late);
+        match late.iter_mut().find(|l| l.backend == backend) {
+            Some(l) => l.binding = binding,
+            None => late.push(Late { backend, binding }),
+        }
+        self.has_late.store(true, Relaxed);
+    }
+
+    /// All links that are open.
+    pub(crate) fn bindings(&self) -> Vec<(u64, Box<[u8]>)> {
+        let late = lock(&self.late);
+        let sealed = self.content.bindings.iter().filter(|b| !late.iter().any(|l| l.backend == b.backend));
+        let open = late.iter().filter_map(|l| l.binding.as_deref());
+        sealed.chain(open).map(|b| (b.backend, b.session.clone())).collect()
+    }
+
+    pub(crate) fn ended(&self) -> bool {
+        self.ended.load(Relaxed)
+    }
+
+    /// Ends it; false when it had ended already.
+    pub(crate) fn finish(&self) -> bool {
+        let first = !self.ended.swap(true, Relaxed);
+        self.end.notify_waiters();
+        first
+    }
+}
+
+/// The node's sessions, shared by its threads.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    by_id: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    live: HashMap<[u8; 16], Arc<Session>>,
+    /// in the order of arrival
+    order: std::collections::VecDeque<[u8; 16]>,
+}
+
+impl Sessions {
+    /// Opens a token, or finds what the node knows of it already.
+    pub(crate) fn open(&self, server: &Server, token: &[u8]) -> Option<Arc<Session>> {
+        let content = server.sealer.as_ref()?.open(server.id(), token, unix_now()).ok()?;
+        if let Some(known) = lock(&self.by_id).live.get(&content.id) {
+            return Some(known.clone());
+        }
+        let token = std::str::from_utf8(token).ok()?;
+        let session = Session::new(token, server.id(), content);
+        self.remember(&session);
+        Some(session)
+    }
+
+    pub(crate) fn remember(&self, session: &Arc<Session>) {
+        let mut known = lock(&self.by_id);
+        if known.live.len() >= MAX_SESSIONS
+            && let Some(oldest) = known.order.pop_front()
+        {
+            known.live.remove(&oldest);
+        }
+        known.order.push_back(session.content.id);
+        known.live.insert(session.content.id, session.clone());
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.by_id).live.len()
+    }
+}
+
+/// One thread's view of the sessions: found by the token's bytes, without a lock.
+#[derive(Default)]
+pub(crate) struct Cache {
+    table: HashTable<Arc<Session>>,
+}
+
+impl Cache {
+    /// Looks a session up; on a miss opens its token.
+    #[inline]
+    pub(crate) fn get(&mut self, all: &Sessions, server: &Server, token: &[u8]) -> Option<Arc<Session>> {
+        let h = hash(token);
+        if let Some(s) = self.table.find(h, |s| s.token.as_bytes() == token) {
+            return (!s.ended() && s.server == *server.id()).then(|| s.clone());
+        }
+        let s = all.open(server, token)?;
+        if self.table.len() >= MAX_SESSIONS {
+            // a miss costs one decryption: no need for an order of eviction here
+            self.table.clear();
+        }
+        self.table.insert_unique(h, s.clone(), |s| hash(s.token.as_bytes()));
+        (!s.ended()).then_some(s)
+    }
+}
+
+/// A token ends in an authentication tag: eight of its characters are hash enough. Only genuine tokens
+/// are inserted, so nobody can aim for collisions.
+fn hash(token: &[u8]) -> u64 {
+    let tail = token.len().saturating_sub(8);
+    let mut b = [0u8; 8];
+    b[..token.len() - tail].copy_from_slice(&token[tail..]);
+    u64::from_le_bytes(b).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_right(29)
+}
+
+pub(crate) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+/// A poisoned lock guards data that is still whole: every critical section here is a few stores.
+pub(crate) fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,231 @@
+//! The process-wide state: the snapshot now served and what builds the next one.
+
+use crate::metrics::{NodeStats, inc};
+use crate::ports::{Port, Ports};
+use crate::push::{Applier, Step};
+use crate::session::{Sessions, lock};
+use crate::snapshot::{Server, Snapshot};
+use arc_swap::ArcSwap;
+use pingora_core::connectors::TransportConnector;
+use ring::rand::SystemRandom;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tidegate_dataplane_core::token::Sealer;
+use tidegate_proto::keys::KeyRing;
+use tidegate_proto::table::{Entry, EntryKey, Table};
+use tokio::sync::{Notify, watch};
+
+/// What the process is started with. Durations and sizes bound every request and cannot be exceeded by a
+/// table.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The shared port.
+    pub listen: SocketAddr,
+    /// Worker threads, each with its own listeners and upstream connections.
+    pub threads: usize,
+    /// Further `Host` values that a loopback listener accepts.
+    pub allowed_hosts: Vec<String>,
+    /// Origins that browsers may call from, beside the same origin.
+    pub allowed_origins: Vec<String>,
+    /// Largest request body, bytes (spec 3.1: 8 MiB).
+    pub max_body: usize,
+    /// How long a client connection may be idle, or take to send one request (spec 3.1: 120 s, 30 s).
+    pub idle: Duration,
+    /// Bound of reading one whole request.
+    pub read: Duration,
+    /// Between two keep-alive comments on a GET stream.
+    pub keep_alive: Duration,
+    /// Bound of connecting to a backend.
+    pub connect: Duration,
+    /// How long `initialize` waits for backends; those that are slower are opened at their first call.
+    pub initialize: Duration,
+    /// Life of a session.
+    pub session: Duration,
+    /// How long requests may go on after SIGTERM.
+    pub drain: Duration,
+}
+
+impl Options {
+    /// The defaults of spec 3.1 and 3.8.
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            max_body: 8 << 20,
+            idle: Duration::from_secs(120),
+            read: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(15),
+            connect: Duration::from_secs(5),
+            initialize: Duration::from_secs(2),
+            session: Duration::from_secs(24 * 3600),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Everything the threads share. One per process.
+pub struct Gateway {
+    /// How it was started.
+    pub options: Options,
+    snapshot: ArcSwap<Snapshot>,
+    /// Held while the next snapshot is built; never on the request path.
+    building: Mutex<()>,
+    pub(crate) sessions: Sessions,
+    pub(crate) stats: NodeStats,
+    pub(crate) ports: Ports,
+    pub(crate) connector: TransportConnector,
+    pub(crate) random: SystemRandom,
+    /// Counts swaps; wakes whoever derives something from the snapshot.
+    pub(crate) swapped: watch::Sender<u64>,
+    /// A backend's capabilities or state changed.
+    pub(crate) contributed: Notify,
+    synced: AtomicBool,
+    draining: watch::Sender<bool>,
+    pub(crate) allocations: Option<fn() -> u64>,
+}
+
+impl Gateway {
+    /// A gateway that serves nothing yet. `allocations` reads the allocator's counter, if the binary has one.
+    pub fn new(options: Options, allocations: Option<fn() -> u64>) -> Arc<Self> {
+        Arc::new(Self {
+            ports: Ports::new(options.threads),
+            options,
+            snapshot: ArcSwap::from_pointee(Snapshot::empty()),
+            building: Mutex::new(()),
+            sessions: Sessions::default(),
+            stats: NodeStats::default(),
+            connector: TransportConnector::new(None),
+            random: SystemRandom::new(),
+            swapped: watch::channel(0).0,
+            contributed: Notify::new(),
+            synced: AtomicBool::new(false),
+            draining: watch::channel(false).0,
+            allocations,
+        })
+    }
+
+    /// Serves what a previous run left on disk, until a control plane says otherwise.
+    pub fn restore(&self, table: Table, keys: Option<&KeyRing>) -> Vec<(EntryKey, String)> {
+        self.swap(&table, keys)
+    }
+
+    pub(crate) fn snapshot(&self) -> arc_swap::Guard<Arc<Snapshot>> {
+        self.snapshot.load()
+    }
+
+    /// Has a control plane confirmed the table on this stream?
+    pub fn synced(&self) -> bool {
+        self.synced.load(Relaxed)
+    }
+
+    /// Ready to serve: there is a table and a key to seal sessions with.
+    pub fn ready(&self) -> bool {
+        self.snapshot().sealer.is_some() && !self.is_draining()
+    }
+
+    /// Stops new work: listeners close, idle connections end, streams tell clients to come back.
+    pub fn drain(&self) {
+        self.draining.send_replace(true);
+        self.ports.close();
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    pub(crate) fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
+    }
+
+    /// Contributions changed: the same table, newly merged.
+    pub(crate) fn remerge(&self) {
+        let _building = lock(&self.building);
+        let old = self.snapshot.load_full();
+        self.install(Snapshot::next(&old, &old.table, old.sealer.clone()));
+    }
+
+    fn swap(&self, candidate: &Table, keys: Option<&KeyRing>) -> Vec<(EntryKey, String)> {
+        let _building = lock(&self.building);
+        let old = self.snapshot.load_full();
+        let mut table = candidate.clone();
+        let (ports, rejected) = self.ports.plan(&old.table, &mut table);
+        let sealer = keys.map(|k| Arc::new(Sealer::new(k))).or_else(|| old.sealer.clone());
+        self.install(Snapshot::next(&old, &table, sealer));
+        // only now: a connection on a new port finds its server
+        self.ports.publish(ports);
+        rejected
+    }
+
+    fn install(&self, next: Snapshot) {
+        let next = Arc::new(next);
+        self.snapshot.store(next.clone());
+        inc(&self.stats.swaps);
+        for server in &next.servers {
+            server.tell_changes();
+        }
+        self.swapped.send_modify(|n| *n += 1);
+    }
+}
+
+impl Server {
+    /// Wakes the clients that hold a stream when the list they know is no longer the list.
+    fn tell_changes(&self) {
+        let digest = self.catalog.digest();
+        self.lasting.catalog.send_if_modified(|known| {
+            let changed = *known != digest;
+            *known = digest;
+            changed
+        });
+    }
+}
+
+impl Applier for Gateway {
+    fn apply(&self, step: Step<'_>) -> Vec<(EntryKey, String)> {
+        let rejected = self.swap(step.table, step.keys);
+        for (key, reason) in &rejected {
+            inc(&self.stats.rejected_entries);
+            tracing::warn!(entry = %key, reason, "entry rejected, its previous value stays");
+        }
+        tracing::info!(
+            version = %step.version,
+            upserts = step.delta.upserts.len(),
+            removals = step.delta.removals.len(),
+            "table applied"
+        );
+        rejected
+    }
+
+    fn synced(&self, synced: bool) {
+        if self.synced.swap(synced, Relaxed) != synced {
+            tracing::info!(synced, "control plane");
+        }
+    }
+}
+
+/// The ports that a table asks for, by address; an address asked for twice belongs to the first.
+pub(crate) fn wanted_ports(table: &Table) -> (BTreeMap<SocketAddr, Port>, Vec<(EntryKey, String)>) {
+    let mut wanted: BTreeMap<SocketAddr, Port> = BTreeMap::new();
+    let mut refused = Vec::new();
+    for entry in table.entries.values() {
+        let Entry::VirtualServer(v) = &**entry else { continue };
+        for addr in &v.listen {
+            match wanted.get(addr) {
+                Some(other) => {
+                    refused.push((
+                        entry.key(),
+                        format!("listen: {addr} belongs to virtual server {}", other.server),
+                    ));
+                }
+                None => {
+                    wanted.insert(*addr, Port::new(v.id.clone()));
+                }
+            }
+        }
+    }
+    (wanted, refused)
+}

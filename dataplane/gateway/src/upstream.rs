@@ -1,0 +1,145 @@
+//! Connecting to backends: name resolution, the guard against forbidden addresses, TCP and TLS by
+//! Pingora's connector. Pooling is the threads' own ([`crate::local`]).
+
+use crate::backend::BackendState;
+use crate::metrics::inc;
+use crate::state::Gateway;
+use pingora_core::protocols::{ALPN, Stream};
+use pingora_core::upstreams::peer::HttpPeer;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use tidegate_proto::table::{Egress, Endpoint};
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error("cannot resolve {0}")]
+    Resolve(String, #[source] io::Error),
+    #[error("{0} resolves to no address that may be dialled")]
+    Forbidden(String),
+    #[error("cannot connect")]
+    Connect(#[source] Box<pingora_core::Error>),
+    #[error("no connection within {0:?}")]
+    Timeout(Duration),
+}
+
+impl ConnectError {
+    /// In a few words, for a client: no address is shown.
+    pub(crate) fn public(&self) -> &'static str {
+        match self {
+            Self::Resolve(..) => "name resolution failed",
+            Self::Forbidden(_) => "address not allowed",
+            Self::Connect(_) => "connection refused or broken",
+            Self::Timeout(_) => "connection timed out",
+        }
+    }
+}
+
+/// A new connection to one of the backend's endpoints, tried in order, within `limit`.
+pub(crate) async fn connect(gw: &Gateway, b: &BackendState, limit: Duration) -> Result<Stream, ConnectError> {
+    let limit = limit.min(gw.options.connect);
+    let attempt = tokio::time::timeout(limit, dial(gw, b)).await.unwrap_or(Err(ConnectError::Timeout(limit)));
+    match &attempt {
+        Ok(_) => inc(&b.shared.stats.connects),
+        Err(e) => {
+            inc(&b.shared.stats.connect_failures);
+            tracing::debug!(backend = %b.spec.id, error = %e, "connect failed");
+        }
+    }
+    attempt
+}
+
+async fn dial(gw: &Gateway, b: &BackendState) -> Result<Stream, ConnectError> {
+    let mut last = None;
+    for endpoint in &b.spec.endpoints {
+        match dial_endpoint(gw, b, endpoint).await {
+            Ok(stream) => return Ok(stream),
+            Err(e) => last = Some(e),
+        }
+    }
+    Err(last.unwrap_or_else(|| ConnectError::Forbidden(b.spec.authority.clone())))
+}
+
+async fn dial_endpoint(gw: &Gateway, b: &BackendState, endpoint: &Endpoint) -> Result<Stream, ConnectError> {
+    let mut last = None;
+    for addr in resolve(endpoint, b.spec.egress).await? {
+        let sni = if b.spec.tls { endpoint.host.clone() } else { String::new() };
+        let mut peer = HttpPeer::new(addr, b.spec.tls, sni);
+        peer.options.alpn = ALPN::H1;
+        match gw.connector.new_stream(&peer).await {
+            Ok(stream) => return Ok(stream),
+            Err(e) => last = Some(ConnectError::Connect(e)),
+        }
+    }
+    Err(last.unwrap_or_else(|| ConnectError::Forbidden(endpoint.host.clone())))
+}
+
+/// The addresses of an endpoint that may be dialled. Checked after resolution: a name that is allowed may
+/// point to an address that is not.
+async fn resolve(endpoint: &Endpoint, egress: Egress) -> Result<Vec<SocketAddr>, ConnectError> {
+    let addrs: Vec<SocketAddr> = match endpoint.host.parse::<IpAddr>() {
+        Ok(ip) => vec![SocketAddr::new(ip, endpoint.port)],
+        Err(_) => tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port))
+            .await
+            .map_err(|e| ConnectError::Resolve(endpoint.host.clone(), e))?
+            .collect(),
+    };
+    let allowed: Vec<_> = addrs.into_iter().filter(|a| may_dial(a.ip(), egress)).collect();
+    if allowed.is_empty() { Err(ConnectError::Forbidden(endpoint.host.clone())) } else { Ok(allowed) }
+}
+
+fn may_dial(ip: IpAddr, egress: Egress) -> bool {
+    let ip = ip.to_canonical();
+    match egress {
+        Egress::Any => true,
+        Egress::NoLoopback => !is_own(ip),
+        Egress::Public => !is_own(ip) && !is_private(ip),
+    }
+}
+
+/// Loopback, link-local (cloud metadata) and unspecified addresses (spec 1.4).
+fn is_own(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.octets()[0] == 0 || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unicast_link_local(),
+    }
+}
+
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_private(),
+        IpAddr::V6(v6) => v6.is_unique_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(ip: &str, any: bool, no_loopback: bool, public: bool) {
+        let ip: IpAddr = ip.parse().expect("an address");
+        assert_eq!(may_dial(ip, Egress::Any), any, "{ip} any");
+        assert_eq!(may_dial(ip, Egress::NoLoopback), no_loopback, "{ip} no loopback");
+        assert_eq!(may_dial(ip, Egress::Public), public, "{ip} public");
+    }
+
+    #[test]
+    fn resolved_addresses_are_held_against_the_egress_rule() {
+        check("93.184.216.34", true, true, true);
+        check("10.1.2.3", true, true, false);
+        check("172.20.0.1", true, true, false);
+        check("192.168.1.1", true, true, false);
+        check("fd00::1", true, true, false);
+        check("127.0.0.1", true, false, false);
+        check("::1", true, false, false);
+        check("::ffff:127.0.0.1", true, false, false);
+        check("169.254.169.254", true, false, false);
+        check("::ffff:169.254.169.254", true, false, false);
+        check("fe80::1", true, false, false);
+        check("0.0.0.0", true, false, false);
+        check("0.1.2.3", true, false, false);
+        check("::", true, false, false);
+    }
+}

@@ -1,0 +1,93 @@
+//! The command line.
+
+use clap::{Parser, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tidegate_dataplane_gateway::push::{ControlPlaneAddr, PushConfig};
+use tidegate_dataplane_gateway::{Options, Serve};
+
+/// The node gateway for MCP servers: serves the virtual servers that a control plane pushes.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Examples:
+  tidegate-dataplane --control-plane unix:/run/tidegate/control.sock --state-dir /var/lib/tidegate/node
+  tidegate-dataplane --control-plane http://controlplane:4484 --state-dir ./state --listen 0.0.0.0:4483
+
+What was last served is kept in the state directory: after a restart it is served again at once, also while
+no control plane answers."
+)]
+pub(crate) struct Args {
+    /// Where the control plane answers: unix:PATH or http://HOST:PORT
+    #[arg(long, value_name = "ADDR")]
+    control_plane: ControlPlaneAddr,
+    /// Directory for the last-known-good table and the session keys
+    #[arg(long, value_name = "DIR")]
+    state_dir: PathBuf,
+    /// Shared port for clients
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4483")]
+    listen: SocketAddr,
+    /// Port for /metrics, /healthz and /readyz
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4485")]
+    admin: SocketAddr,
+    /// Name of this node [default: the host name]
+    #[arg(long, value_name = "NAME", env = "TIDEGATE_NODE")]
+    node: Option<String>,
+    /// Worker threads [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Further Host that a loopback port accepts (may be repeated)
+    #[arg(long, value_name = "HOST")]
+    allowed_host: Vec<String>,
+    /// Origin that browsers may call from, beside the same origin (may be repeated)
+    #[arg(long, value_name = "ORIGIN")]
+    allowed_origin: Vec<String>,
+    /// Seconds that requests may go on after SIGTERM
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    drain: u64,
+    /// What to log: a level, or targets with levels
+    #[arg(long, value_name = "FILTER", env = "TIDEGATE_LOG", default_value = "info")]
+    pub(crate) log: String,
+    /// How to log
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+    /// Stop also when the standard input ends: for a parent that may be killed
+    #[arg(long, hide = true)]
+    exit_on_stdin_close: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Args {
+    pub(crate) fn options(&self) -> Options {
+        let mut o = Options::new(self.listen);
+        o.threads = self.threads.map_or(o.threads, usize::from);
+        o.allowed_hosts = self.allowed_host.clone();
+        o.allowed_origins = self.allowed_origin.clone();
+        o.drain = Duration::from_secs(self.drain);
+        o
+    }
+
+    pub(crate) fn serve(self) -> anyhow::Result<Serve> {
+        let node = match self.node {
+            Some(node) => node,
+            None => nix::unistd::gethostname()?.to_string_lossy().into_owned(),
+        };
+        Ok(Serve {
+            admin: self.admin,
+            exit_on_stdin_close: self.exit_on_stdin_close,
+            push: PushConfig {
+                control_plane: self.control_plane,
+                node,
+                listen: format!("http://{}", self.listen),
+                state_dir: self.state_dir,
+                software_version: env!("CARGO_PKG_VERSION").into(),
+            },
+        })
+    }
+}
