@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use tidegate_dataplane_codec::json::escape;
+
 use crate::json;
 
 pub use table::{ROWS, Row};
@@ -158,7 +160,7 @@ impl Fault {
         out.extend_from_slice(br#""error":{"code":"#);
         out.extend_from_slice(itoa::Buffer::new().format(self.rpc_code()).as_bytes());
         out.extend_from_slice(br#","message":""#);
-        json::escape_into(&mut out, &self.message());
+        escape(&self.message(), &mut out);
         out.extend_from_slice(br#""}}"#);
         out
     }
@@ -171,7 +173,7 @@ impl Fault {
         }
         let mut out = open(id);
         out.extend_from_slice(br#""result":{"content":[{"type":"text","text":""#);
-        json::escape_into(&mut out, &self.message());
+        escape(&self.message(), &mut out);
         out.extend_from_slice(br#""}],"isError":true}}"#);
         (200, out)
     }
