@@ -1,1 +1,36 @@
-//! compile(view) -> table, objects, status, diagnostics. Pure
+//! `compile(view) -> table, status, commands, diagnostics`: what the resources of a cluster or directory mean.
+//!
+//! Total, deterministic, pure: no I/O, no clock, no randomness. One bad object is withheld by name; the others
+//! continue. [`hold()`] then says what goes on being served for the withheld ones. Must not know where documents
+//! come from, nor how tables reach the nodes.
+
+mod backend;
+mod compiled;
+mod draft;
+mod dump;
+mod group;
+mod hold;
+mod report;
+mod view;
+mod virtual_server;
+
+pub use compiled::{
+    Command, Compiled, Condition, ConditionStatus, Discovered, GroupMembers, Hold, ObjectStatus, Phase,
+    Withheld,
+};
+pub use dump::{dump_status, dump_table};
+pub use hold::{hold, hold_commands};
+pub use view::ClusterView;
+
+use draft::Draft;
+
+/// Compiles a view. The same view gives the same result, whatever the order in which it was put together.
+pub fn compile(view: &ClusterView) -> Compiled {
+    let mut draft = Draft::default();
+    view::report_duplicates(view, &mut draft);
+    let groups = group::index(view);
+    let backends = backend::compile_all(view, &groups, &mut draft);
+    group::report(view, &groups, &mut draft);
+    virtual_server::compile_all(view, &groups, &backends, &mut draft);
+    draft.finish()
+}

@@ -1,0 +1,189 @@
+//! The result of compiling.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidegate_controlplane_api::types::ServerTransport;
+use tidegate_controlplane_api::{Diagnostic, ObjectRef};
+use tidegate_proto::table::{BackendId, EntryKey, Member, Table, VirtualServerId};
+
+/// What a view means.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Compiled {
+    /// What can be served as written. [`crate::hold()`] adds what goes on being served otherwise.
+    pub table: Table,
+    /// What is left out of `table`, and what that means for its previous value.
+    pub withheld: BTreeMap<EntryKey, Withheld>,
+    /// What is to be written into each object's status.
+    pub status: BTreeMap<ObjectRef, ObjectStatus>,
+    /// What `tidegate up` runs, by backend.
+    pub commands: Vec<Command>,
+    /// What is to be said, in order of place. Diagnostics of reading are the store's.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Members that a virtual server has when a withheld backend's previous value is kept.
+    pub candidates: BTreeMap<VirtualServerId, Vec<Member>>,
+    /// Backends that a virtual server must not use although others may.
+    pub barred: BTreeMap<VirtualServerId, BTreeSet<BackendId>>,
+}
+
+/// Why an entry is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withheld {
+    /// What becomes of its previous value.
+    pub hold: Hold,
+    /// In plain words.
+    pub reason: String,
+}
+
+/// What becomes of the previous value of a withheld entry. The greater wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hold {
+    /// It goes on being served: a mistake changes nothing.
+    KeepPrevious,
+    /// It is removed: serving it, or what was there before, would be weaker than what is written now.
+    Remove,
+}
+
+/// Status of one object, as far as it can be told without the nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectStatus {
+    /// Where the object stands.
+    pub phase: Phase,
+    /// For people.
+    pub message: String,
+    /// Where it is reached: a virtual server's Service, a backend's address.
+    pub url: Option<String>,
+    /// In the order in which they were decided.
+    pub conditions: Vec<Condition>,
+    /// `discoveredBackends` of a virtual server: members that are served, by name.
+    pub discovered: Vec<Discovered>,
+    /// Members of an MCPGroup.
+    pub members: Option<GroupMembers>,
+}
+
+/// `status.phase`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Not served as written.
+    Failed,
+    /// Waiting for something that is named.
+    #[default]
+    Pending,
+    /// An MCPGroup whose members are listed.
+    Ready,
+    /// An MCPServerEntry in order.
+    Valid,
+    /// In order; `Pending`, `Ready`, `Degraded` or `Failed` follow from what the nodes report.
+    FromHealth,
+}
+
+/// One of `status.conditions`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Unique within an object.
+    pub r#type: String,
+    /// Whether it holds.
+    pub status: ConditionStatus,
+    /// One word in CamelCase.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+/// `conditions[].status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConditionStatus {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+}
+
+/// One of `discoveredBackends`, as far as it can be told without the nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovered {
+    /// Name within the virtual server.
+    pub name: String,
+    /// Entry of the table.
+    pub backend: BackendId,
+    /// Where it is.
+    pub url: String,
+    /// As in `unauthenticated`.
+    pub auth_type: &'static str,
+}
+
+/// Members of an MCPGroup, by kind, sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupMembers {
+    /// MCPServers.
+    pub servers: Vec<String>,
+    /// MCPRemoteProxies.
+    pub remote_proxies: Vec<String>,
+    /// MCPServerEntries.
+    pub entries: Vec<String>,
+}
+
+/// A process to run beside the gateway (`tidegate.dev/command`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// The MCPServer.
+    pub object: ObjectRef,
+    /// Its entry in the table.
+    pub backend: BackendId,
+    /// Program and arguments; at least one item.
+    pub argv: Vec<String>,
+    /// `spec.env`, in order.
+    pub env: Vec<(String, String)>,
+    /// How the process itself speaks: `stdio` needs a bridge that serves streamable HTTP at `endpoint`.
+    pub transport: ServerTransport,
+    /// Where it is to listen: `host:port/path`.
+    pub endpoint: String,
+}
+
+impl Compiled {
+    /// Whether any object is not served as written.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+impl ObjectStatus {
+    /// A status without conditions.
+    pub fn new(phase: Phase, message: impl Into<String>) -> Self {
+        Self { phase, message: message.into(), ..Self::default() }
+    }
+}
+
+impl Condition {
+    /// A condition that holds or does not.
+    pub fn of(
+        r#type: impl Into<String>,
+        holds: bool,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        let status = if holds { ConditionStatus::True } else { ConditionStatus::False };
+        Self { r#type: r#type.into(), status, reason, message: message.into() }
+    }
+}
+
+impl Phase {
+    /// As in `status.phase`; `FromHealth` before any report is `Pending`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Failed => "Failed",
+            Phase::Pending | Phase::FromHealth => "Pending",
+            Phase::Ready => "Ready",
+            Phase::Valid => "Valid",
+        }
+    }
+}
+
+impl ConditionStatus {
+    /// As in `conditions[].status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ConditionStatus::True => "True",
+            ConditionStatus::False => "False",
+        }
+    }
+}

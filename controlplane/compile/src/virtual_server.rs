@@ -1,0 +1,171 @@
+//! VirtualMCPServers (spec 1.5, 2.6.1): validated in the order in which ToolHive does it, all findings reported.
+
+mod aggregation;
+mod auth;
+mod extras;
+mod inline;
+mod listen;
+mod members;
+mod operational;
+mod pod;
+
+use tidegate_controlplane_api::types::{Config, VirtualMcpServerSpec};
+use tidegate_controlplane_api::{Document, Kind, Object, ObjectRef};
+use tidegate_proto::table::{Entry, EntryKey, IncomingAuth, VirtualServer, VirtualServerId};
+
+use crate::backend::{Backends, annotations, headers};
+use crate::compiled::{Condition, ObjectStatus, Phase};
+use crate::draft::Draft;
+use crate::group::{self, Group, Groups};
+use crate::report::Report;
+use crate::view::ClusterView;
+
+use listen::Claims;
+use members::Members;
+use operational::Policies;
+
+pub(crate) fn compile_all(view: &ClusterView, groups: &Groups, backends: &Backends<'_>, draft: &mut Draft) {
+    let mut claims = Claims::default();
+    for document in view.of_kind(Kind::VirtualMcpServer) {
+        if let Object::VirtualServer(object) = &document.object {
+            compile(Sources { document, spec: &object.spec, groups, backends }, &mut claims, draft);
+        }
+    }
+}
+
+/// What one virtual server is compiled from.
+struct Sources<'a> {
+    document: &'a Document,
+    spec: &'a VirtualMcpServerSpec,
+    groups: &'a Groups,
+    backends: &'a Backends<'a>,
+}
+
+fn compile(sources: Sources<'_>, claims: &mut Claims, draft: &mut Draft) {
+    let Sources { document, spec, groups, backends } = sources;
+    let object = &document.object_ref;
+    let id = VirtualServerId::new(&object.namespace, &object.name);
+    let empty = Config::default();
+    let config = spec.config.as_ref().unwrap_or(&empty);
+    let mut report = Report::new(document, &mut draft.diagnostics);
+    let mut conditions = Vec::new();
+
+    annotations(&mut report);
+    let group_name = group_name(&mut report, spec, config);
+    let policies = operational::compile(&mut report, config.operational.as_ref());
+    let aggregation = aggregation::compile(&mut report, config.aggregation.as_ref());
+    auth::check_outgoing(&mut report, spec.outgoing_auth.as_ref());
+    extras::validate(&mut report, spec, config);
+    let passthrough_headers = headers::passed_through(&mut report, &spec.passthrough_headers);
+    let listen = listen::compile(&mut report, claims);
+    conditions.push(valid(&report));
+    let probe_remote = pod::probe_remote(&mut report, spec, &mut conditions);
+    let group = group_name.and_then(|name| find_group(&mut report, groups, name, &mut conditions));
+    auth::incoming(&mut report, spec, &mut conditions);
+    extras::report(&mut report, spec, config, &mut conditions);
+    let members = match (config.backends.is_empty(), group) {
+        (false, _) => inline::members(&mut report, &id, spec, config, &policies),
+        (true, Some(group)) => members::discovered(&mut report, spec, group, backends, &policies),
+        (true, None) => Members::default(),
+    };
+    members.check_names(&mut report, config);
+    members.check_headers(&mut report, &spec.passthrough_headers);
+
+    let withheld = report.withheld().cloned();
+    conditions.extend(members.conditions.iter().cloned());
+    let mut status = ObjectStatus { conditions, url: Some(service_url(object)), ..ObjectStatus::default() };
+    let Members { members, candidates, barred, inline, discovered, .. } = members;
+    draft.compiled.barred.insert(id.clone(), barred);
+    match withheld {
+        Some(withheld) => {
+            status.phase = Phase::Failed;
+            status.message.clone_from(&withheld.reason);
+            draft.withhold(object, withheld.hold, &withheld.reason);
+        }
+        None => {
+            status.phase = Phase::FromHealth;
+            status.discovered = discovered;
+            for outcome in inline {
+                match outcome {
+                    Ok(backend) => drop(draft.compiled.table.insert(Entry::Backend(backend))),
+                    Err((backend, withheld)) => {
+                        draft.withhold_key(EntryKey::Backend(backend), withheld.hold, &withheld.reason);
+                    }
+                }
+            }
+            draft.compiled.candidates.insert(id.clone(), candidates);
+            let Policies { mut health, breaker, partial_failure, status_interval, .. } = policies;
+            health.probe_remote = probe_remote;
+            draft.compiled.table.insert(Entry::VirtualServer(VirtualServer {
+                id,
+                server_name: object.name.to_string(),
+                group: group_name.unwrap_or_default().to_owned(),
+                listen,
+                members,
+                aggregation,
+                health,
+                breaker,
+                partial_failure,
+                incoming_auth: IncomingAuth::Anonymous,
+                passthrough_headers,
+                status_interval,
+            }));
+        }
+    }
+    draft.status.insert(object.clone(), status);
+}
+
+fn valid(report: &Report<'_>) -> Condition {
+    match report.withheld() {
+        None => Condition::of("Valid", true, "ValidationSucceeded", "the spec is valid"),
+        Some(withheld) => Condition::of("Valid", false, "ValidationFailed", withheld.reason.as_str()),
+    }
+}
+
+/// `spec.groupRef.name`, or what stood for it before v0.20.
+fn group_name<'a>(
+    report: &mut Report<'_>,
+    spec: &'a VirtualMcpServerSpec,
+    config: &'a Config,
+) -> Option<&'a str> {
+    let old = config.group_ref.as_deref().filter(|name| !name.is_empty());
+    match (spec.group_ref.as_ref().map(|group| group.name.as_str()), old) {
+        (Some(name), Some(old)) if old != name => {
+            let message = format!("spec.groupRef.name ({name}) is used, not this");
+            report.warn("group-twice", "spec.config.groupRef", message, "remove spec.config.groupRef");
+            Some(name)
+        }
+        (Some(name), _) | (None, Some(name)) => Some(name),
+        (None, None) => {
+            let remedy = "add groupRef: {name: GROUP} with an MCPGroup of the same namespace";
+            report.invalid("missing-field", "spec.groupRef.name", "spec.groupRef.name is required", remedy);
+            None
+        }
+    }
+}
+
+fn find_group<'a>(
+    report: &mut Report<'_>,
+    groups: &'a Groups,
+    name: &str,
+    conditions: &mut Vec<Condition>,
+) -> Option<&'a Group> {
+    let object = &report.document.object_ref;
+    let found = group::find(groups, object, name);
+    if found.is_some() {
+        let message = format!("MCPGroup {name} is ready");
+        conditions.push(Condition::of("GroupRefValidated", true, "GroupRefValid", message));
+        return found;
+    }
+    let message = format!("Referenced MCPGroup {name} not found");
+    conditions.push(Condition::of("GroupRefValidated", false, "GroupRefNotFound", message.as_str()));
+    let remedy =
+        format!("create an MCPGroup {name} in the namespace {}, or correct the name", object.namespace);
+    report.invalid("group-not-found", "spec.groupRef.name", message, remedy);
+    None
+}
+
+/// The Service's address, without a path: users' scripts append `/mcp` (decision 7).
+fn service_url(object: &ObjectRef) -> String {
+    format!("http://vmcp-{}.{}.svc.cluster.local:4483", object.name, object.namespace)
+}
