@@ -1,0 +1,197 @@
+//! One stream of one node.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_proto::digest::TableDigest;
+use tidegate_proto::keys::KeyRing;
+use tidegate_proto::push::Version;
+use tidegate_proto::push::control::{CloseReason, Effect, Stream};
+use tidegate_proto::wire::{FromNode, ToNode};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
+use tonic::{Status, Streaming};
+
+use super::Shared;
+use super::registry::Ticket;
+
+/// How often the stream is told the time.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A stream and the node at its other end, once it has said its name.
+pub(super) struct Link {
+    shared: Arc<Shared>,
+    out: mpsc::Sender<Result<ToNode, Status>>,
+    stream: Stream,
+    node: Option<(Ticket, oneshot::Receiver<()>)>,
+}
+
+/// Why a stream ends.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("closed by the node")]
+    Left,
+    #[error("lost: {}", .0.message())]
+    Lost(Status),
+    #[error("{0}")]
+    Closed(CloseReason),
+    #[error("the node takes no messages")]
+    Stalled,
+    #[error("another stream has taken the name of this node")]
+    Replaced,
+    #[error("the control plane stops")]
+    Stopping,
+}
+
+/// What happens next.
+enum Event {
+    Message(Result<Option<FromNode>, Status>),
+    Published,
+    Keys,
+    Tick,
+}
+
+impl Link {
+    pub(super) fn new(shared: Arc<Shared>, out: mpsc::Sender<Result<ToNode, Status>>) -> Self {
+        let newest = shared.newest.borrow().clone();
+        let ring = shared.ring.borrow().clone();
+        let stream = Stream::new(shared.options.terms, newest, ring, shared.now());
+        Self { shared, out, stream, node: None }
+    }
+
+    /// Serves the stream to its end.
+    pub(super) async fn run(mut self, inbound: Streaming<FromNode>) {
+        let end = self.serve(inbound).await;
+        if let Some(status) = end.status() {
+            // the receiver may be gone, and then nobody needs to know
+            let _ = self.out.try_send(Err(status));
+        }
+        let Some((ticket, _)) = &self.node else {
+            tracing::debug!(reason = %end, "stream ended before its hello");
+            return;
+        };
+        self.shared.registry().leave(ticket, self.shared.now());
+        self.shared.bump();
+        match end {
+            End::Left | End::Stopping | End::Replaced | End::Lost(_) => {
+                tracing::info!(node = ticket.node, reason = %end, "node disconnected");
+            }
+            End::Closed(_) | End::Stalled => {
+                tracing::warn!(node = ticket.node, reason = %end, "node turned away");
+            }
+        }
+    }
+
+    async fn serve(&mut self, mut inbound: Streaming<FromNode>) -> End {
+        let mut newest = self.shared.newest.subscribe();
+        let mut ring = self.shared.ring.subscribe();
+        let mut stop = self.shared.stop.subscribe();
+        // what was published between `new` and here must not be missed
+        newest.mark_changed();
+        ring.mark_changed();
+        let mut ticks = tokio::time::interval(TICK.min(self.shared.options.terms.ping_every));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let event = tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return End::Stopping,
+                () = replaced(&mut self.node) => return End::Replaced,
+                _ = ticks.tick() => Event::Tick,
+                Ok(()) = newest.changed() => Event::Published,
+                Ok(()) = ring.changed() => Event::Keys,
+                message = inbound.message() => Event::Message(message),
+            };
+            if let Err(end) = self.take(event, &mut newest, &mut ring) {
+                return end;
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        event: Event,
+        newest: &mut watch::Receiver<Option<Arc<Version>>>,
+        ring: &mut watch::Receiver<Option<Arc<KeyRing>>>,
+    ) -> Result<(), End> {
+        let now = self.shared.now();
+        let effects = match event {
+            Event::Message(Ok(Some(message))) => self.stream.message(message, now),
+            Event::Message(Ok(None)) => return Err(End::Left),
+            Event::Message(Err(status)) => return Err(End::Lost(status)),
+            Event::Published => match newest.borrow_and_update().clone() {
+                Some(version) => self.stream.published(version, now),
+                None => Vec::new(),
+            },
+            Event::Keys => match ring.borrow_and_update().clone() {
+                Some(ring) => self.stream.key_ring(ring, now),
+                None => Vec::new(),
+            },
+            Event::Tick => self.stream.tick(now),
+        };
+        effects.into_iter().try_for_each(|effect| self.carry_out(effect))
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Result<(), End> {
+        match effect {
+            Effect::Send(message) => self.out.try_send(Ok(message)).map_err(|_| End::Stalled)?,
+            Effect::Introduced(introduction) => {
+                let software = introduction.software_version.clone();
+                let (ticket, ended, has_replaced) = self.shared.registry().enter(introduction);
+                tracing::info!(node = ticket.node, software, has_replaced, "node connected");
+                self.node = Some((ticket, ended));
+                self.shared.bump();
+            }
+            Effect::Settled(version) => self.settled(version),
+            Effect::Report(report) => {
+                if let Some((ticket, _)) = &self.node {
+                    self.shared.registry().report(ticket, report);
+                    self.shared.bump();
+                }
+            }
+            Effect::Slow(waited) => {
+                let node = self.node.as_ref().map(|(t, _)| t.node.as_str()).unwrap_or_default();
+                tracing::warn!(node, waited_ms = waited.as_millis(), "node slow");
+            }
+            Effect::Close(reason) => return Err(End::Closed(reason)),
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self, version: TableDigest) {
+        let Some((ticket, _)) = &self.node else { return };
+        let refusals = self.stream.refusals().map(|(key, r)| (key.clone(), r.reason.clone()));
+        let rejections: BTreeMap<_, _> = refusals.collect();
+        for (key, reason) in &rejections {
+            tracing::warn!(node = ticket.node, entry = %key, reason, "entry rejected");
+        }
+        tracing::debug!(node = ticket.node, version = %version.short(), "node settled");
+        self.shared.registry().settle(ticket, version, rejections);
+        self.shared.bump();
+    }
+}
+
+impl End {
+    /// What the node is told.
+    fn status(&self) -> Option<Status> {
+        match self {
+            End::Left | End::Lost(_) => None,
+            End::Closed(CloseReason::TooLarge { .. }) => Some(Status::resource_exhausted(self.to_string())),
+            End::Closed(_) => Some(Status::failed_precondition(self.to_string())),
+            End::Stalled => Some(Status::resource_exhausted(self.to_string())),
+            End::Replaced => Some(Status::aborted(self.to_string())),
+            End::Stopping => Some(Status::unavailable(self.to_string())),
+        }
+    }
+}
+
+/// Waits until a later stream takes the name; for ever before the hello. Cancel-safe.
+async fn replaced(node: &mut Option<(Ticket, oneshot::Receiver<()>)>) {
+    match node {
+        Some((_, ended)) => {
+            // nothing is ever sent: the end is the sender's drop
+            let _ = ended.await;
+        }
+        None => std::future::pending().await,
+    }
+}
