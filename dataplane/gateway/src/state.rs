@@ -32,9 +32,11 @@ pub struct Options {
     pub allowed_origins: Vec<String>,
     /// Largest request body, bytes (spec 3.1: 8 MiB).
     pub max_body: usize,
-    /// How long a client connection may be idle, or take to send one request (spec 3.1: 120 s, 30 s).
+    /// How long a client connection may be idle (spec 3.1: 120 s).
     pub idle: Duration,
-    /// Bound of reading one whole request.
+    /// Bound of reading one request head (spec 3.1: 10 s).
+    pub head: Duration,
+    /// Bound of reading one request body, and of writing an answer of the gateway's own (spec 3.1: 30 s).
     pub read: Duration,
     /// Between two keep-alive comments on a GET stream.
     pub keep_alive: Duration,
@@ -58,6 +60,7 @@ impl Options {
             allowed_origins: Vec::new(),
             max_body: 8 << 20,
             idle: Duration::from_secs(120),
+            head: Duration::from_secs(10),
             read: Duration::from_secs(30),
             keep_alive: Duration::from_secs(15),
             connect: Duration::from_secs(5),

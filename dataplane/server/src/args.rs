@@ -52,6 +52,15 @@ pub(crate) struct Args {
     /// How to log
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
+    /// Milliseconds between keep-alive comments on a GET stream
+    #[arg(long, value_name = "MS", default_value_t = 15_000, hide = true)]
+    keep_alive_ms: u64,
+    /// Milliseconds that a client connection may be idle
+    #[arg(long, value_name = "MS", default_value_t = 120_000, hide = true)]
+    idle_ms: u64,
+    /// Milliseconds for a request's head, and for its body
+    #[arg(long, value_name = "MS", hide = true)]
+    read_ms: Option<u64>,
     /// Stop also when the standard input ends: for a parent that may be killed
     #[arg(long, hide = true)]
     exit_on_stdin_close: bool,
@@ -69,6 +78,11 @@ impl Args {
         o.threads = self.threads.map_or(o.threads, usize::from);
         o.allowed_hosts = self.allowed_host.clone();
         o.allowed_origins = self.allowed_origin.clone();
+        o.keep_alive = Duration::from_millis(self.keep_alive_ms.max(1));
+        o.idle = Duration::from_millis(self.idle_ms);
+        if let Some(read) = self.read_ms.map(Duration::from_millis) {
+            (o.head, o.read) = (read, read);
+        }
         o.drain = Duration::from_secs(self.drain);
         o
     }

@@ -32,6 +32,7 @@ pub(super) struct Conn<'s> {
     /// the interim answer to `Expect` was sent
     continued: bool,
     started: bool,
+    part: Part,
 }
 
 /// A chunked request body on its way in.
@@ -43,10 +44,18 @@ struct ChunkedBody {
     fed: usize,
 }
 
+/// Which part of a request is on its way in; each has its own bound.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Nothing,
+    Head,
+    Body,
+}
+
 /// What came of looking at the bytes at hand.
 enum Looked {
     /// More are needed: at least that many in all.
-    More(usize),
+    More { want: usize, part: Part },
     /// A request ended here, and led to this.
     Done { used: usize, step: Step },
 }
@@ -63,6 +72,7 @@ impl<'s> Conn<'s> {
             chunked: None,
             continued: false,
             started: false,
+            part: Part::Nothing,
         }
     }
 
@@ -113,7 +123,7 @@ impl<'s> Conn<'s> {
                 let looked = self.look(cx, io, &pend);
                 self.pend = pend;
                 match looked {
-                    Looked::More(want) => self.want = want,
+                    Looked::More { want, part } => self.wait_for(want, part),
                     Looked::Done { used, step } => {
                         self.pend.drain(..used);
                         if self.pend.is_empty() {
@@ -134,10 +144,9 @@ impl<'s> Conn<'s> {
                 continue;
             }
             match self.look(cx, io, &buf[..n]) {
-                Looked::More(want) => {
-                    self.want = want;
+                Looked::More { want, part } => {
+                    self.wait_for(want, part);
                     self.pend.extend_from_slice(&buf[..n]);
-                    self.deadline.arm(Instant::now(), self.site.gw.options.read);
                 }
                 Looked::Done { used, step } => {
                     self.pend.extend_from_slice(&buf[used..n]);
@@ -155,14 +164,14 @@ impl<'s> Conn<'s> {
                 return Looked::Done { used: 0, step: Step::Http2 };
             }
             if PREFACE.starts_with(buf) {
-                return Looked::More(buf.len() + 1);
+                return Looked::More { want: buf.len() + 1, part: Part::Head };
             }
             self.started = true;
         }
         let mut fields = http::headers();
         let head = match http::request(buf, &mut fields) {
             Ok(Some(head)) => head,
-            Ok(None) => return Looked::More(buf.len() + 1),
+            Ok(None) => return Looked::More { want: buf.len() + 1, part: Part::Head },
             Err(e) => return self.refuse(cx, io, buf.len(), e),
         };
         let length = match head.framing {
@@ -225,11 +234,22 @@ impl<'s> Conn<'s> {
                 return Looked::Done { used: 0, step: Step::End };
             }
         }
-        Looked::More(want)
+        Looked::More { want, part: Part::Body }
+    }
+
+    /// Each part of a request is bounded from its first byte, however slowly the rest trickles in.
+    fn wait_for(&mut self, want: usize, part: Part) {
+        self.want = want;
+        if self.part != part {
+            self.part = part;
+            let o = &self.site.gw.options;
+            self.deadline.arm(Instant::now(), if part == Part::Head { o.head } else { o.read });
+        }
     }
 
     fn done(&mut self, used: usize, step: Step) -> Looked {
         self.want = 0;
+        self.part = Part::Nothing;
         self.continued = false;
         Looked::Done { used, step }
     }
