@@ -1,4 +1,4 @@
-//! Why a request failed: one closed enum, and one table that says what the client sees ([`table`]).
+//! Why a request failed: one closed enum, and one table that says what the client sees ([`ROWS`]).
 //!
 //! Public texts name what the client may know: the backend's workload and the kind of failure, never an address,
 //! a credential or an argument. What else is known goes to the log by the caller.
