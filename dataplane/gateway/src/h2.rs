@@ -69,6 +69,11 @@ impl H2 {
         let request = tokio::time::timeout(read, read_request(session, self.site.gw.options.max_body)).await;
         let request = request.map_err(|_| StreamError::Gone)??;
         let (mut inner, mut outer) = tokio::io::duplex(BUFFER);
+        let serve = async move {
+            conn::serve(&mut inner, &self.site, self.loopback).await;
+            // an answer without a length ends with its connection
+            drop(inner);
+        };
         let exchange = async {
             outer.write_all(&request).await?;
             let done = pass_answer(session, &mut outer).await;
@@ -76,7 +81,7 @@ impl H2 {
             done
         };
         // both run in this task: dropping the stream drops the call
-        let (_, done) = tokio::join!(conn::serve(&mut inner, &self.site, self.loopback), exchange);
+        let ((), done) = tokio::join!(serve, exchange);
         done
     }
 }

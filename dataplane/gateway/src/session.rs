@@ -1,9 +1,10 @@
 //! Client sessions on this node. The token carries everything; what is here is a cache, and the few
 //! facts that a token cannot hold: backend sessions opened after it was sealed, and that it was ended.
 
+use crate::metrics::inc;
 use crate::snapshot::Server;
 use hashbrown::{HashMap, HashTable};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tidegate_dataplane_core::token::{Binding, McpSession};
@@ -129,7 +130,7 @@ struct Known {
 
 impl Sessions {
     /// Opens a token, or finds what the node knows of it already.
-    pub(crate) fn open(&self, server: &Server, token: &[u8]) -> Option<Arc<Session>> {
+    fn open(&self, server: &Server, token: &[u8]) -> Option<Arc<Session>> {
         let content = server.sealer.as_ref()?.open(server.id(), token, unix_now()).ok()?;
         if let Some(known) = lock(&self.by_id).live.get(&content.id) {
             return Some(known.clone());
@@ -163,14 +164,21 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Looks a session up; on a miss opens its token.
+    /// Looks a session up; on a miss opens its token, which `opened` counts.
     #[inline]
-    pub(crate) fn get(&mut self, all: &Sessions, server: &Server, token: &[u8]) -> Option<Arc<Session>> {
+    pub(crate) fn get(
+        &mut self,
+        all: &Sessions,
+        opened: &AtomicU64,
+        server: &Server,
+        token: &[u8],
+    ) -> Option<Arc<Session>> {
         let h = hash(token);
         if let Some(s) = self.table.find(h, |s| s.token.as_bytes() == token) {
             return (!s.ended() && s.server == *server.id()).then(|| s.clone());
         }
         let s = all.open(server, token)?;
+        inc(opened);
         if self.table.len() >= MAX_SESSIONS {
             // a miss costs one decryption: no need for an order of eviction here
             self.table.clear();

@@ -150,6 +150,7 @@ impl Gateway {
         let _building = lock(&self.building);
         let old = self.snapshot.load_full();
         self.install(Snapshot::next(&old, &old.table, old.sealer.clone()));
+        inc(&self.stats.merges);
     }
 
     fn swap(&self, candidate: &Table, keys: Option<&KeyRing>) -> Vec<(EntryKey, String)> {
@@ -159,6 +160,7 @@ impl Gateway {
         let (ports, rejected) = self.ports.plan(&old.table, &mut table);
         let sealer = keys.map(|k| Arc::new(Sealer::new(k))).or_else(|| old.sealer.clone());
         self.install(Snapshot::next(&old, &table, sealer));
+        inc(&self.stats.swaps);
         // only now: a connection on a new port finds its server
         self.ports.publish(ports);
         rejected
@@ -167,7 +169,6 @@ impl Gateway {
     fn install(&self, next: Snapshot) {
         let next = Arc::new(next);
         self.snapshot.store(next.clone());
-        inc(&self.stats.swaps);
         for server in &next.servers {
             server.tell_changes();
         }

@@ -47,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     drain: u64,
     /// What to log: a level, or targets with levels
-    #[arg(long, value_name = "FILTER", env = "TIDEGATE_LOG", default_value = "info")]
+    #[arg(long, value_name = "FILTER", env = "TIDEGATE_LOG", default_value = "info,pingora_core=warn")]
     pub(crate) log: String,
     /// How to log
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]

@@ -129,8 +129,9 @@ impl Conn<'_> {
             return Err(Fault::UnsupportedProtocolVersion);
         }
         let token = head.session.ok_or(Fault::MissingSession)?;
-        let all = &self.site.gw.sessions;
-        local(|l| l.sessions.get(all, server, token)).ok_or(Fault::UnknownSession)
+        let gw = &self.site.gw;
+        local(|l| l.sessions.get(&gw.sessions, &gw.stats.tokens_opened, server, token))
+            .ok_or(Fault::UnknownSession)
     }
 
     /// Answers with a fault that belongs to a virtual server.

@@ -5,6 +5,7 @@ use super::{Arrival, Site, Step};
 use crate::deadline::Deadline;
 use crate::io::Io;
 use crate::local::local;
+use crate::metrics::inc;
 use std::future::poll_fn;
 use std::io::IoSlice;
 use std::task::{Context, Poll, Poll::Pending, Poll::Ready};
@@ -107,6 +108,9 @@ impl<'s> Conn<'s> {
 
     fn poll_next<C: Io>(&mut self, cx: &mut Context<'_>, io: &mut C) -> Poll<Step> {
         if self.deadline.expired(cx) {
+            let stats = &self.site.gw.stats;
+            inc(if self.part == Part::Nothing { &stats.idle_closed } else { &stats.request_timeouts });
+            tracing::debug!(partial = self.part != Part::Nothing, "client connection timed out");
             return Ready(Step::End);
         }
         let mut buf = local(|l| std::mem::take(&mut l.scratch));

@@ -115,7 +115,7 @@ impl Conn<'_> {
         // what did not fit into the token is known to this node only
         all.into_iter().skip(sealed).for_each(|b| session.bind(b));
         self.site.gw.sessions.remember(&session);
-        inc(&self.site.gw.stats.sessions_sealed);
+        inc(&self.site.gw.stats.sessions_created);
         Ok(self.write_initialized(server, version, &token, arrival))
     }
 
