@@ -1,0 +1,46 @@
+//! The commands that manifests ask to be run beside the gateway, for `tidegate up`: the same directory, read and
+//! compiled as the control plane does, without publishing anything.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_controlplane_compile::{Command, compile};
+
+use crate::source::Observations;
+use crate::source::dir::DirSource;
+
+/// The commands of a directory, as they change.
+#[derive(Debug)]
+pub struct DirCommands {
+    observations: Observations,
+    last: Option<Arc<Vec<Command>>>,
+    _source: DirSource,
+}
+
+impl DirCommands {
+    /// Starts to watch. `kept`: where the last good text of each manifest is kept over restarts.
+    ///
+    /// # Errors
+    /// When the watching thread cannot be started or `kept` not be made.
+    pub fn watch(root: PathBuf, debounce: Duration, kept: PathBuf) -> io::Result<Self> {
+        let source = DirSource::start(root, debounce, kept)?;
+        Ok(Self { observations: source.observations(), last: None, _source: source })
+    }
+
+    /// The commands once the directory has been read, then again whenever they are others. `None` when the watch has
+    /// ended. Can be dropped and called again: nothing is lost.
+    pub async fn next(&mut self) -> Option<Arc<Vec<Command>>> {
+        loop {
+            self.observations.changed().await.ok()?;
+            let observation = Arc::clone(&*self.observations.borrow_and_update());
+            let Some(view) = &observation.view else { continue };
+            let commands = Arc::new(compile(view).commands);
+            if self.last.as_ref() != Some(&commands) {
+                self.last = Some(Arc::clone(&commands));
+                return Some(commands);
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What the nodes say, folded: one answer per backend and per virtual server.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidegate_proto::wire::{BackendHealth, BackendState, ExposedTool, VirtualServerState};
+
+use crate::push::NodeState;
+
+/// The reports of all connected nodes as one.
+#[derive(Debug, Default)]
+pub(super) struct Reported<'a> {
+    backends: BTreeMap<&'a str, &'a BackendState>,
+    virtual_servers: BTreeMap<&'a str, Served<'a>>,
+}
+
+/// One virtual server as the nodes serve it.
+#[derive(Debug, Default)]
+pub(super) struct Served<'a> {
+    pub(super) urls: BTreeSet<&'a str>,
+    pub(super) tools: BTreeMap<&'a str, &'a ExposedTool>,
+    pub(super) conflicts: BTreeSet<&'a str>,
+}
+
+impl<'a> Reported<'a> {
+    pub(super) fn fold(nodes: impl Iterator<Item = &'a NodeState>) -> Self {
+        let mut reported = Self::default();
+        for node in nodes {
+            node.backends.values().for_each(|state| reported.backend(state));
+            node.virtual_servers.values().for_each(|state| reported.virtual_server(state));
+        }
+        reported
+    }
+
+    pub(super) fn of_backend(&self, id: &str) -> Option<&'a BackendState> {
+        self.backends.get(id).copied()
+    }
+
+    pub(super) fn of_virtual_server(&self, id: &str) -> Option<&Served<'a>> {
+        self.virtual_servers.get(id)
+    }
+
+    /// The worst wins; of equals the one checked last.
+    fn backend(&mut self, state: &'a BackendState) {
+        let weight = |s: &BackendState| (badness(s.health()), s.checked_unix_ms);
+        let worst = self.backends.entry(&state.id).or_insert(state);
+        if weight(state) > weight(worst) {
+            *worst = state;
+        }
+    }
+
+    fn virtual_server(&mut self, state: &'a VirtualServerState) {
+        let served = self.virtual_servers.entry(&state.id).or_default();
+        served.urls.extend(state.urls.iter().map(String::as_str));
+        served.tools.extend(state.tools.iter().map(|tool| (tool.name.as_str(), tool)));
+        served.conflicts.extend(state.conflicts.iter().map(String::as_str));
+    }
+}
+
+/// Not knowing is no judgement: a node that has just come must not outvote one that knows.
+fn badness(health: BackendHealth) -> u8 {
+    match health {
+        BackendHealth::Unspecified => 0,
+        BackendHealth::Unknown => 1,
+        BackendHealth::Healthy => 2,
+        BackendHealth::Degraded => 3,
+        BackendHealth::Unauthenticated => 4,
+        BackendHealth::Unhealthy => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use BackendHealth::{Degraded, Healthy, Unauthenticated, Unhealthy, Unknown};
+
+    fn node() -> NodeState {
+        NodeState {
+            name: "n".into(),
+            connected: true,
+            connected_since: UNIX_EPOCH,
+            listen: String::new(),
+            software_version: String::new(),
+            version: None,
+            current: true,
+            rejections: BTreeMap::new(),
+            backends: BTreeMap::new(),
+            virtual_servers: BTreeMap::new(),
+        }
+    }
+
+    fn check(nodes: &[BackendHealth], expected: BackendHealth) {
+        let report = |health: &BackendHealth| {
+            let state = BackendState { id: "b".into(), health: (*health).into(), ..Default::default() };
+            NodeState { backends: [("b".to_owned(), state)].into(), ..node() }
+        };
+        let reports: Vec<_> = nodes.iter().map(report).collect();
+        let reported = Reported::fold(reports.iter());
+        assert_eq!(reported.of_backend("b").map(BackendState::health), Some(expected), "{nodes:?}");
+    }
+
+    #[test]
+    fn the_worst_judgement_counts_and_not_knowing_is_none() {
+        check(&[Healthy, Unknown], Healthy);
+        check(&[Unknown, Healthy], Healthy);
+        check(&[Healthy, Degraded], Degraded);
+        check(&[Unhealthy, Unauthenticated, Healthy], Unhealthy);
+    }
+
+    #[test]
+    fn what_nodes_serve_is_joined() {
+        let serving = |url: &str| {
+            let state = VirtualServerState {
+                id: "default/demo".into(),
+                urls: vec![url.into()],
+                ..Default::default()
+            };
+            NodeState { virtual_servers: [("default/demo".to_owned(), state)].into(), ..node() }
+        };
+        let nodes = [serving("http://b"), serving("http://a"), serving("http://b")];
+        let reported = Reported::fold(nodes.iter());
+        let urls: Vec<_> = reported.of_virtual_server("default/demo").unwrap().urls.iter().copied().collect();
+        assert_eq!(urls, ["http://a", "http://b"]);
+    }
+}

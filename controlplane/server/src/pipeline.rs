@@ -1,0 +1,111 @@
+//! Observe, compile, hold, publish. Level-triggered: each step starts from a complete view and the table published
+//! before, so a missed step is made up by the next.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tidegate_controlplane_api::Diagnostic;
+use tidegate_controlplane_compile::{Compiled, compile, hold};
+use tidegate_proto::delta::diff;
+use tidegate_proto::push::Version;
+use tidegate_proto::table::Table;
+use tokio::sync::watch;
+
+use crate::source::Observation;
+use journal::Journal;
+
+mod journal;
+pub mod saved;
+
+/// What the pipeline knows after a step.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// The published version, once there is one.
+    pub published: Option<Arc<Version>>,
+    /// What compile made of the newest view; absent until the source has listed once.
+    pub compiled: Option<Arc<Compiled>>,
+    /// All that is to be said of the source and the objects, in order.
+    pub diagnostics: Arc<Vec<Diagnostic>>,
+}
+
+/// The state between steps.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// What nodes may still serve: the table published last, perhaps by an earlier process.
+    previous: Arc<Version>,
+    journal: Journal,
+    outcome: watch::Sender<Arc<Outcome>>,
+}
+
+impl Pipeline {
+    /// Begins where an earlier process ended.
+    pub fn new(previous: Table) -> Self {
+        Self {
+            previous: Arc::new(Version::new(Arc::new(previous))),
+            journal: Journal::default(),
+            outcome: watch::Sender::new(Arc::default()),
+        }
+    }
+
+    /// What is known after each step; only the newest matters.
+    pub fn outcomes(&self) -> watch::Receiver<Arc<Outcome>> {
+        self.outcome.subscribe()
+    }
+
+    /// Takes an observation; returns the version to publish when it is another than the published one. Without a
+    /// complete view there is none: what is not known is not gone.
+    pub fn step(&mut self, observation: &Observation) -> Option<Arc<Version>> {
+        let before = Arc::clone(&*self.outcome.borrow());
+        let mut outcome = Outcome { published: before.published.clone(), ..Outcome::default() };
+        let mut diagnostics = observation.diagnostics.clone();
+        if let Some(view) = &observation.view {
+            let started = Instant::now();
+            let compiled = compile(view);
+            let next = self.next_version(&compiled);
+            if before.published.as_ref().is_none_or(|version| version.id() != next.id()) {
+                report(&self.previous, &next, started);
+            }
+            diagnostics.extend(compiled.diagnostics.iter().cloned());
+            self.previous = Arc::clone(&next);
+            outcome.published = Some(next);
+            outcome.compiled = Some(Arc::new(compiled));
+        }
+        Diagnostic::sort(&mut diagnostics);
+        self.journal.update(&diagnostics).log();
+        outcome.diagnostics = Arc::new(diagnostics);
+        let publish = newer(&before, &outcome);
+        self.outcome.send_replace(Arc::new(outcome));
+        publish
+    }
+
+    /// The compiled table with what is held, sharing every entry that did not change.
+    fn next_version(&self, compiled: &Compiled) -> Arc<Version> {
+        let previous = self.previous.table();
+        let delta = diff(previous, &hold(previous, compiled));
+        if delta.is_empty() {
+            Arc::clone(&self.previous)
+        } else {
+            Arc::new(self.previous.next(Arc::new(previous.with(&delta))))
+        }
+    }
+}
+
+fn newer(before: &Outcome, after: &Outcome) -> Option<Arc<Version>> {
+    let published = after.published.as_ref()?;
+    let known = before.published.as_ref().is_some_and(|version| version.id() == published.id());
+    (!known).then(|| Arc::clone(published))
+}
+
+fn report(previous: &Version, next: &Version, started: Instant) {
+    let delta = previous.diff(next);
+    let table = next.table();
+    tracing::info!(
+        version = next.id().short(),
+        changed = delta.upserts.len(),
+        removed = delta.removals.len(),
+        virtual_servers = table.virtual_servers().count(),
+        backends = table.backends().count(),
+        took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "table published"
+    );
+}

@@ -1,0 +1,201 @@
+//! The control plane as a whole: source, pipeline, push and inspection, started and stopped together. Used by the
+//! binary and by `tidegate up`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_proto::push::Version;
+use tidegate_proto::wire::inspect_server::InspectServer;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tonic::service::Routes;
+
+use crate::inspect::Inspector;
+use crate::keys::{KeyError, KeyStore};
+use crate::pipeline::{Outcome, Pipeline, saved};
+use crate::push::{PushAddr, PushOptions, PushServer, ServeError, bind};
+use crate::source::dir::DirSource;
+use crate::source::{Source, SourceSpec};
+use crate::state::{StateDir, StateError};
+
+/// Between two looks at the age of the session keys.
+const KEY_TICK: Duration = Duration::from_secs(15);
+/// For streams to end and the table to be written, once stopped; a little more than the push server takes.
+const DRAIN: Duration = Duration::from_secs(6);
+
+/// What a control plane is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where resources come from.
+    pub source: SourceSpec,
+    /// Where nodes connect.
+    pub push: PushAddr,
+    /// Where state is kept; made when missing.
+    pub state_dir: PathBuf,
+    /// Window in which changes are collected, from the first.
+    pub debounce: Duration,
+    /// Age at which the sealing session key is replaced.
+    pub session_key_rotation: Duration,
+}
+
+/// A running control plane. Dropping it without [`stop`](Self::stop) ends its tasks where they are.
+#[derive(Debug)]
+pub struct ControlPlane {
+    address: PushAddr,
+    outcomes: watch::Receiver<Arc<Outcome>>,
+    server: PushServer,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<(&'static str, Result<(), RunError>)>,
+}
+
+/// Why a control plane does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// State.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Session keys.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The source.
+    #[error("cannot start the source {spec}")]
+    Source {
+        /// Which.
+        spec: SourceSpec,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The push address.
+    #[error(transparent)]
+    Push(#[from] ServeError),
+    /// A task ended unasked.
+    #[error("{0} ended")]
+    Ended(&'static str),
+    /// A bug.
+    #[error("a task panicked")]
+    Panicked(#[source] tokio::task::JoinError),
+}
+
+impl ControlPlane {
+    /// Starts everything. Nodes can connect when this returns.
+    ///
+    /// # Errors
+    /// When the state directory, the source or the push address cannot be used.
+    pub async fn start(options: Options) -> Result<Self, RunError> {
+        let state = Arc::new(StateDir::open(&options.state_dir)?);
+        let mut keys = KeyStore::open(Arc::clone(&state), options.session_key_rotation)?;
+        let pipeline = Pipeline::new(saved::load(&state)?);
+        let listener = bind(&options.push).await?;
+        let address = listener.address().unwrap_or_else(|_| options.push.clone());
+        let source = start_source(&options, &state)?;
+
+        let server = PushServer::new(PushOptions::default());
+        server.set_key_ring(keys.current()?);
+        let (stop, stopping) = watch::channel(false);
+        let outcomes = pipeline.outcomes();
+        let inspector = Inspector::new(outcomes.clone(), server.clone(), stopping.clone());
+        let routes = Routes::new(server.service()).add_service(InspectServer::new(inspector));
+
+        let (save, versions) = watch::channel(None);
+        let mut tasks = JoinSet::new();
+        let push = listener.serve(routes, stopped(stopping.clone()));
+        tasks.spawn(async move { ("push", push.await.map_err(RunError::Push)) });
+        let publish = until(stopping.clone(), publish(source, pipeline, server.clone(), save));
+        tasks.spawn(async move { ("pipeline", Ok(publish.await)) });
+        let rotate = until(stopping, rotate(keys, server.clone()));
+        tasks.spawn(async move { ("session keys", Ok(rotate.await)) });
+        tasks.spawn(async move { ("saved table", Ok(saved::save_all(state, versions).await)) });
+        tracing::info!(source = %options.source, push = %address, "control plane started");
+        Ok(Self { address, outcomes, server, stop, tasks })
+    }
+
+    /// Where nodes connect, with the port that was chosen.
+    pub fn address(&self) -> &PushAddr {
+        &self.address
+    }
+
+    /// What the pipeline knows after each step.
+    pub fn outcomes(&self) -> watch::Receiver<Arc<Outcome>> {
+        self.outcomes.clone()
+    }
+
+    /// Waits until a part ends that should not.
+    ///
+    /// # Errors
+    /// Always: it says which part, and why.
+    pub async fn ended(&mut self) -> Result<(), RunError> {
+        match self.tasks.join_next().await {
+            Some(Ok((name, Ok(())))) => Err(RunError::Ended(name)),
+            Some(Ok((_, Err(error)))) => Err(error),
+            Some(Err(error)) => Err(RunError::Panicked(error)),
+            None => Err(RunError::Ended("everything")),
+        }
+    }
+
+    /// Ends streams and tasks, writes what is to be kept, and waits for all that, for some seconds.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        self.server.stop();
+        let drained = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            tracing::warn!("control plane stops without waiting any longer");
+        }
+    }
+}
+
+fn start_source(options: &Options, state: &StateDir) -> Result<Source, RunError> {
+    let SourceSpec::Dir(root) = &options.source;
+    let kept = state.path().join("manifests");
+    DirSource::start(root.clone(), options.debounce, kept)
+        .map(Source::Dir)
+        .map_err(|source| RunError::Source { spec: options.source.clone(), source })
+}
+
+/// Takes every observation to its end. Compiling blocks, hence not on the threads that serve nodes.
+async fn publish(
+    source: Source,
+    mut pipeline: Pipeline,
+    server: PushServer,
+    save: watch::Sender<Option<Arc<Version>>>,
+) {
+    let mut observations = source.observations();
+    while observations.changed().await.is_ok() {
+        let observation = Arc::clone(&*observations.borrow_and_update());
+        let publish = tokio::task::block_in_place(|| pipeline.step(&observation));
+        if let Some(version) = publish {
+            server.publish_version(Arc::clone(&version));
+            save.send_replace(Some(version));
+        }
+    }
+}
+
+/// Replaces session keys in time and tells the nodes.
+async fn rotate(mut keys: KeyStore, server: PushServer) {
+    let mut ring = None;
+    let mut ticks = tokio::time::interval(KEY_TICK);
+    loop {
+        ticks.tick().await;
+        match keys.current() {
+            Ok(current) if ring.as_ref() == Some(&current) => {}
+            Ok(current) => {
+                server.set_key_ring(current.clone());
+                ring = Some(current);
+            }
+            Err(error) => tracing::warn!(%error, "cannot rotate the session keys, the present ones stay"),
+        }
+    }
+}
+
+/// Runs until it ends by itself or the process stops.
+async fn until(stopping: watch::Receiver<bool>, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        () = stopped(stopping) => {}
+    }
+}
+
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // An error: the sender is gone, and with it the control plane.
+    let _gone = stopping.wait_for(|stop| *stop).await;
+}
