@@ -5,6 +5,7 @@
 
 use std::mem::MaybeUninit;
 
+pub(crate) mod class;
 mod error;
 mod field;
 mod grammar;

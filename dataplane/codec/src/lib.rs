@@ -15,3 +15,4 @@ pub mod chunked;
 pub mod http;
 pub mod json;
 pub mod sse;
+mod word;

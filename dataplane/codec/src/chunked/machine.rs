@@ -1,7 +1,7 @@
 //! The chunk state machine.
 
 use super::{MAX_EXTENSION, MAX_EXTENSIONS, MAX_SIZE_DIGITS, MAX_TRAILERS};
-use crate::http::HttpError;
+use crate::http::{HttpError, class};
 
 /// Follows or decodes chunked framing. Strict: lines end in CRLF, no whitespace around a size, no control
 /// characters, and every part is bounded.
@@ -93,7 +93,7 @@ impl Chunked {
             (State::SizeMore, b';') => self.extension(),
             (State::SizeMore, _) => self.digit(c),
             (State::Extension, b'\r') => Ok(State::SizeLf),
-            (State::Extension, _) if is_text(c) => self.extension(),
+            (State::Extension, _) if class::is(c, class::TEXT) => self.extension(),
             (State::SizeLf, b'\n') if self.left == 0 => Ok(State::Trailer),
             (State::SizeLf, b'\n') => Ok(State::Data),
             (State::DataCr, b'\r') => Ok(State::DataLf),
@@ -133,20 +133,12 @@ impl Chunked {
             return Err(HttpError::BadRequest("trailers too long"));
         }
         match (self.state, c) {
-            (State::Trailer | State::TrailerName, c) if is_name(c) => Ok(State::TrailerName),
+            (State::Trailer | State::TrailerName, c) if class::is(c, class::TOKEN) => Ok(State::TrailerName),
             (State::TrailerName, b':') => Ok(State::TrailerValue),
             (State::TrailerValue, b'\r') => Ok(State::TrailerLf),
-            (State::TrailerValue, c) if is_text(c) => Ok(State::TrailerValue),
+            (State::TrailerValue, c) if class::is(c, class::TEXT) => Ok(State::TrailerValue),
             (State::TrailerLf, b'\n') => Ok(State::Trailer),
             _ => Err(HttpError::BadRequest("trailer")),
         }
     }
-}
-
-fn is_text(c: u8) -> bool {
-    c == b'\t' || (c >= b' ' && c != 0x7f)
-}
-
-fn is_name(c: u8) -> bool {
-    c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c)
 }

@@ -1,6 +1,8 @@
-//! What each header field means to the gateway. Told apart by length first: most names need one comparison or
-//! none.
+//! What each header field means to the gateway. Names are told apart by length and then as words: most need one
+//! comparison or none.
 
+use super::class;
+use crate::word::Words;
 use httparse::Header;
 
 /// The meaning of a field.
@@ -32,32 +34,38 @@ pub(crate) enum Field {
 /// The meaning of a field of a request.
 #[inline]
 pub(crate) fn of_request(name: &str) -> Field {
-    let is = |s: &str| name.eq_ignore_ascii_case(s);
+    let words = Words::small(name.as_bytes());
+    macro_rules! is {
+        ($small:literal) => {
+            words == const { Words::small($small.as_bytes()) }
+                && ($small.len() <= 16 || name.eq_ignore_ascii_case($small))
+        };
+    }
     match name.len() {
-        2 if is("te") => Field::Drop,
-        4 if is("host") => Field::Host,
-        5 if is("range") => Field::Drop,
-        6 if is("accept") => Field::Accept,
-        6 if is("origin") => Field::Origin,
-        6 if is("expect") => Field::Expect,
-        6 if is("cookie") => Field::Drop,
-        7 if is("upgrade") => Field::Upgrade,
-        7 if is("trailer") => Field::Drop,
-        8 if is("mcp-name") => Field::McpName,
-        9 if is("forwarded") || is("x-real-ip") => Field::Drop,
-        10 if is("connection") => Field::Connection,
-        10 if is("mcp-method") => Field::McpMethod,
-        10 if is("keep-alive") => Field::Drop,
-        12 if is("content-type") => Field::ContentType,
-        13 if is("authorization") => Field::Authorization,
-        13 if is("last-event-id") => Field::LastEventId,
-        14 if is("content-length") => Field::ContentLength,
-        14 if is("mcp-session-id") => Field::Session,
-        14 if is("http2-settings") => Field::Drop,
-        15 if is("accept-encoding") => Field::Drop,
-        16 if is("content-encoding") => Field::ContentEncoding,
-        17 if is("transfer-encoding") => Field::TransferEncoding,
-        20 if is("mcp-protocol-version") => Field::ProtocolVersion,
+        2 if is!("te") => Field::Drop,
+        4 if is!("host") => Field::Host,
+        5 if is!("range") => Field::Drop,
+        6 if is!("accept") => Field::Accept,
+        6 if is!("origin") => Field::Origin,
+        6 if is!("expect") => Field::Expect,
+        6 if is!("cookie") => Field::Drop,
+        7 if is!("upgrade") => Field::Upgrade,
+        7 if is!("trailer") => Field::Drop,
+        8 if is!("mcp-name") => Field::McpName,
+        9 if is!("forwarded") || is!("x-real-ip") => Field::Drop,
+        10 if is!("connection") => Field::Connection,
+        10 if is!("mcp-method") => Field::McpMethod,
+        10 if is!("keep-alive") => Field::Drop,
+        12 if is!("content-type") => Field::ContentType,
+        13 if is!("authorization") => Field::Authorization,
+        13 if is!("last-event-id") => Field::LastEventId,
+        14 if is!("content-length") => Field::ContentLength,
+        14 if is!("mcp-session-id") => Field::Session,
+        14 if is!("http2-settings") => Field::Drop,
+        15 if is!("accept-encoding") => Field::Drop,
+        16 if is!("content-encoding") => Field::ContentEncoding,
+        17 if is!("transfer-encoding") => Field::TransferEncoding,
+        20 if is!("mcp-protocol-version") => Field::ProtocolVersion,
         _ if dropped_from_request(name) => Field::Drop,
         _ => Field::Pass,
     }
@@ -66,21 +74,27 @@ pub(crate) fn of_request(name: &str) -> Field {
 /// The meaning of a field of a response.
 #[inline]
 pub(crate) fn of_response(name: &str) -> Field {
-    let is = |s: &str| name.eq_ignore_ascii_case(s);
+    let words = Words::small(name.as_bytes());
+    macro_rules! is {
+        ($small:literal) => {
+            words == const { Words::small($small.as_bytes()) }
+                && ($small.len() <= 16 || name.eq_ignore_ascii_case($small))
+        };
+    }
     match name.len() {
-        2 if is("te") => Field::Drop,
+        2 if is!("te") => Field::Drop,
         // alternative services and transport security are promises about the backend's origin, not the gateway's
-        7 if is("trailer") || is("upgrade") || is("alt-svc") => Field::Drop,
-        10 if is("connection") => Field::Connection,
-        10 if is("keep-alive") || is("set-cookie") => Field::Drop,
-        11 if is("retry-after") => Field::RetryAfter,
-        12 if is("content-type") => Field::ContentType,
-        14 if is("content-length") => Field::ContentLength,
-        14 if is("mcp-session-id") => Field::Session,
-        16 if is("content-encoding") => Field::ContentEncoding,
-        17 if is("transfer-encoding") => Field::TransferEncoding,
-        20 if is("mcp-protocol-version") => Field::ProtocolVersion,
-        25 if is("strict-transport-security") => Field::Drop,
+        7 if is!("trailer") || is!("upgrade") || is!("alt-svc") => Field::Drop,
+        10 if is!("connection") => Field::Connection,
+        10 if is!("keep-alive") || is!("set-cookie") => Field::Drop,
+        11 if is!("retry-after") => Field::RetryAfter,
+        12 if is!("content-type") => Field::ContentType,
+        14 if is!("content-length") => Field::ContentLength,
+        14 if is!("mcp-session-id") => Field::Session,
+        16 if is!("content-encoding") => Field::ContentEncoding,
+        17 if is!("transfer-encoding") => Field::TransferEncoding,
+        20 if is!("mcp-protocol-version") => Field::ProtocolVersion,
+        25 if is!("strict-transport-security") => Field::Drop,
         _ if dropped_from_response(name) => Field::Drop,
         _ => Field::Pass,
     }
@@ -97,7 +111,8 @@ fn dropped_from_request(name: &str) -> bool {
         Some(b'x') => &["x-forwarded-", "x-original-", "x-rewrite-", "x-http-method", "x-method-override"],
         _ => &[],
     };
-    starts_with_any(name, family) || !has_plain_name(name)
+    // servers behind a CGI-like interface read `x_real_ip` and `x.real.ip` as `x-real-ip`
+    starts_with_any(name, family) || !class::all(name.as_bytes(), class::PLAIN)
 }
 
 /// Families of response fields that end here: hop-by-hop, MCP's own, cross-origin permissions (the gateway's to
@@ -111,19 +126,13 @@ fn dropped_from_response(name: &str) -> bool {
         Some(b'x') => &["x-accel-redirect", "x-sendfile"],
         _ => &[],
     };
-    starts_with_any(name, family) || !has_plain_name(name)
+    starts_with_any(name, family) || !class::all(name.as_bytes(), class::PLAIN)
 }
 
 fn starts_with_any(name: &str, family: &[&str]) -> bool {
     family
         .iter()
         .any(|p| name.len() >= p.len() && name.as_bytes()[..p.len()].eq_ignore_ascii_case(p.as_bytes()))
-}
-
-/// Only letters, digits and `-`: servers behind a CGI-like interface read `x_forwarded_for` and
-/// `x.forwarded.for` as `x-forwarded-for`.
-fn has_plain_name(name: &str) -> bool {
-    name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
 }
 
 /// Appends `name: value` and a line end.

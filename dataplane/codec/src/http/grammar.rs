@@ -1,6 +1,6 @@
 //! The small grammars inside a head that `httparse` does not check, or checks too kindly.
 
-use super::{HttpError, MAX_TARGET};
+use super::{HttpError, MAX_TARGET, class};
 
 /// Every CR is followed by LF and every LF preceded by CR. `head` must end in LF. One pass that the compiler
 /// vectorises.
@@ -35,12 +35,8 @@ pub(super) fn target(t: &str) -> Result<(), HttpError> {
         return Err(HttpError::BadRequest("target is not in origin form"));
     }
     let escaped = |i: usize| t.get(i + 1..i + 3).is_some_and(|x| x.iter().all(u8::is_ascii_hexdigit));
-    let ok = t.iter().enumerate().all(|(i, c)| is_target_char(*c) || (*c == b'%' && escaped(i)));
+    let ok = t.iter().enumerate().all(|(i, c)| class::is(*c, class::TARGET) || (*c == b'%' && escaped(i)));
     if ok { Ok(()) } else { Err(HttpError::BadRequest("target")) }
-}
-
-fn is_target_char(c: u8) -> bool {
-    c.is_ascii_alphanumeric() || b"/?-._~!$&'()*+,;=:@".contains(&c)
 }
 
 /// `Host`: a name or address and an optional port. No user, no list, no escapes, not empty.
@@ -59,21 +55,14 @@ pub(super) fn host(h: &[u8]) -> Result<(), HttpError> {
         [b'[', inner @ .., b']'] => {
             !inner.is_empty() && inner.iter().all(|c| c.is_ascii_hexdigit() || matches!(c, b':' | b'.'))
         }
-        _ => {
-            !name.is_empty()
-                && name.iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_' | b'~'))
-        }
+        _ => class::all(name, class::HOST),
     };
     if port && name_ok && h.len() <= 300 { Ok(()) } else { Err(HttpError::BadRequest("host")) }
 }
 
-/// One or more visible ASCII characters, as MCP demands of session ids.
+/// One or more visible ASCII characters, as MCP demands of session ids. Without an early exit, so that it is
+/// vectorised: a sealed session id is long.
 #[inline]
 pub(super) fn visible(v: &[u8]) -> bool {
-    !v.is_empty() && v.iter().all(u8::is_ascii_graphic)
-}
-
-/// A token of RFC 9110.
-pub(super) fn is_token(t: &[u8]) -> bool {
-    !t.is_empty() && t.iter().all(|c| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(c))
+    !v.is_empty() && v.iter().fold(true, |ok, c| ok & c.is_ascii_graphic())
 }

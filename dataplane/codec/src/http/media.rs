@@ -1,5 +1,8 @@
 //! Media types: `Accept` and `Content-Type`.
 
+use super::class;
+use memchr::memchr3;
+
 /// What a response's `Content-Type` says, as far as MCP tells types apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentType {
@@ -32,6 +35,12 @@ pub fn accepts(accept: Option<&[u8]>, media: &str) -> bool {
 
 /// The most specific range for `media`: how specific, and whether its weight is above 0.
 pub(super) fn preference(accept: &[u8], media: &str) -> Option<(u8, bool)> {
+    // what clients send is a plain list that names the type as we do
+    let plain = memchr3(b'"', b';', b'*', accept).is_none();
+    if plain {
+        let named = |range: &[u8]| range.trim_ascii().eq_ignore_ascii_case(media.as_bytes());
+        return accept.split(|c| *c == b',').any(named).then_some((EXACT, true));
+    }
     elements(accept, b',')
         .filter_map(|range| {
             let (essence, parameters) = essence(range);
@@ -60,9 +69,12 @@ fn essence(value: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// The specificity of a range that names type and subtype.
+const EXACT: u8 = 2;
+
 fn specificity(range: &[u8], media: &[u8]) -> Option<u8> {
     if range.eq_ignore_ascii_case(media) {
-        return Some(2);
+        return Some(EXACT);
     }
     let slash = media.iter().position(|c| *c == b'/')?;
     match range {
@@ -90,8 +102,8 @@ fn is_harmless_parameter(parameter: &[u8]) -> bool {
         [b'"', inner @ .., b'"'] => inner,
         plain => plain,
     };
-    super::grammar::is_token(name)
-        && super::grammar::is_token(value)
+    class::all(name, class::TOKEN)
+        && class::all(value, class::TOKEN)
         && (!name.eq_ignore_ascii_case(b"charset") || value.eq_ignore_ascii_case(b"utf-8"))
 }
 

@@ -1,8 +1,7 @@
 //! The `Connection` field: whether the connection ends, and which other fields it takes out.
 
-use super::HttpError;
 use super::field::Field;
-use super::grammar::is_token;
+use super::{HttpError, class};
 use httparse::Header;
 
 /// Names a `Connection` field may nominate; more only serve to make the proxy work.
@@ -28,7 +27,7 @@ impl Connection {
                 self.close = true;
                 continue;
             }
-            let name = str::from_utf8(option).ok().filter(|_| is_token(option));
+            let name = str::from_utf8(option).ok().filter(|_| class::all(option, class::TOKEN));
             match of(name.ok_or(HttpError::BadRequest("connection"))?) {
                 Field::Drop => {}
                 Field::Pass if self.nominated < MAX_NOMINATED => self.nominated += 1,

@@ -6,8 +6,8 @@ use super::scan::{Scan, Text};
 use super::{Envelope, JsonError, Peek};
 use std::ops::Range;
 
-const TOP: Names = Names(&["jsonrpc", "id", "method", "params", "result", "error"]);
-const PARAMS: Names = Names(&[
+const TOP: Names<6> = Names::new(["jsonrpc", "id", "method", "params", "result", "error"]);
+const PARAMS: Names<9> = Names::new([
     "name",
     "arguments",
     "_meta",
@@ -18,7 +18,7 @@ const PARAMS: Names = Names(&[
     "clientInfo",
     "requestId",
 ]);
-const META: Names = Names(&["progressToken"]);
+const META: Names<1> = Names::new(["progressToken"]);
 
 /// Reads a message in one pass, validating all of it, and says where the members are that count. A batch is
 /// recognised by its first byte and not read.

@@ -3,14 +3,27 @@
 use super::JsonError;
 use super::escape::unescape_chars;
 use super::scan::{Scan, Text};
+use crate::word::Words;
 
-/// A set of member names that count at one level. The position of a name in it is its number.
-pub(super) struct Names(pub(super) &'static [&'static str]);
+/// A set of member names that count at one level, each of at most [`LONGEST`] bytes. The position of a name in it
+/// is its number.
+pub(super) struct Names<const N: usize>([(&'static str, Words); N]);
 
-/// The longest name that counts, in bytes.
+/// The longest name that counts, in bytes: [`Words`] tell names apart up to here.
 const LONGEST: usize = 16;
 
-impl Names {
+impl<const N: usize> Names<N> {
+    pub(super) const fn new(names: [&'static str; N]) -> Self {
+        let mut known = [("", Words::exact(b"")); N];
+        let mut i = 0;
+        while i < N {
+            assert!(names[i].len() <= LONGEST);
+            known[i] = (names[i], Words::exact(names[i].as_bytes()));
+            i += 1;
+        }
+        Self(known)
+    }
+
     /// Which of the names this key is; `None` for a name that does not count. `seen` has a bit for each name, to
     /// refuse repetition.
     #[inline]
@@ -20,17 +33,17 @@ impl Names {
         key: &Text,
         seen: &mut u32,
     ) -> Result<Option<&'static str>, JsonError> {
-        let raw = &s.b[key.inside.clone()];
-        let found = match self.0.iter().position(|n| n.as_bytes() == raw) {
+        let words = Words::exact(&s.b[key.inside.clone()]);
+        let found = match self.0.iter().position(|(_, w)| *w == words) {
             Some(i) => Some(i),
             None => self.find_folded(s, key)?,
         };
         let Some(i) = found else { return Ok(None) };
         if *seen & 1 << i != 0 {
-            return Err(JsonError::Duplicate(self.0[i]));
+            return Err(JsonError::Duplicate(self.0[i].0));
         }
         *seen |= 1 << i;
-        Ok(Some(self.0[i]))
+        Ok(Some(self.0[i].0))
     }
 
     /// The slow path, for every key not written as one of ours: resolves escapes, and refuses a key that some
@@ -61,8 +74,8 @@ impl Names {
         if !fits {
             return Ok(None);
         }
-        match self.0.iter().position(|name| name.as_bytes().eq_ignore_ascii_case(&folded[..n])) {
-            Some(i) if self.0[i].as_bytes() != &exact[..n] => Err(JsonError::OtherCase(self.0[i])),
+        match self.0.iter().position(|(name, _)| name.as_bytes().eq_ignore_ascii_case(&folded[..n])) {
+            Some(i) if self.0[i].0.as_bytes() != &exact[..n] => Err(JsonError::OtherCase(self.0[i].0)),
             found => Ok(found),
         }
     }

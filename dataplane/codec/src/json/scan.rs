@@ -68,32 +68,45 @@ impl<'b> Scan<'b> {
         self.eat(b'"')?;
         let (start, mut escaped) = (self.i, false);
         loop {
-            let k = self.quote_or_backslash()?;
-            if self.controls {
-                self.no_controls(self.i, k)?;
+            let k = self.plain_end()?;
+            match self.b[k] {
+                b'"' => {
+                    self.i = k + 1;
+                    return Ok(Text { inside: start..k, escaped });
+                }
+                b'\\' => {
+                    escaped = true;
+                    self.i = k + self.escape(k)?;
+                }
+                _ => return Err(JsonError::Malformed(k)),
             }
-            if self.b[k] == b'"' {
-                self.i = k + 1;
-                return Ok(Text { inside: start..k, escaped });
-            }
-            escaped = true;
-            self.i = k + self.escape(k)?;
         }
     }
 
-    /// Where the next quote or backslash is. Short strings are the rule: the call into `memchr` comes late.
+    /// Where the next quote, backslash or control character is. Short strings are the rule, so the first bytes are
+    /// searched by words, and the rest by what is fast only on long ones.
     #[inline]
-    fn quote_or_backslash(&self) -> Result<usize, JsonError> {
-        let rest = &self.b[self.i..];
-        let near = &rest[..rest.len().min(24)];
-        if let Some(n) = near.iter().position(|c| matches!(c, b'"' | b'\\')) {
-            return Ok(self.i + n);
+    fn plain_end(&self) -> Result<usize, JsonError> {
+        let mut i = self.i;
+        for _ in 0..4 {
+            let Some(word) = self.b[i..].first_chunk() else { break };
+            let hits = specials(u64::from_le_bytes(*word));
+            if hits != 0 {
+                return Ok(i + hits.trailing_zeros() as usize / 8);
+            }
+            i += 8;
         }
-        let far = self.i + near.len();
-        match memchr2(b'"', b'\\', &self.b[far..]) {
-            Some(n) => Ok(far + n),
-            None => Err(JsonError::Malformed(self.b.len())),
+        self.plain_end_far(i)
+    }
+
+    #[cold]
+    fn plain_end_far(&self, from: usize) -> Result<usize, JsonError> {
+        let end = memchr2(b'"', b'\\', &self.b[from..]).map(|n| from + n);
+        let to = end.unwrap_or(self.b.len());
+        if self.controls {
+            self.no_controls(from, to)?;
         }
+        end.ok_or(JsonError::Malformed(to))
     }
 
     fn no_controls(&self, from: usize, to: usize) -> Result<(), JsonError> {
@@ -251,6 +264,16 @@ impl<'b> Scan<'b> {
             }
         }
     }
+}
+
+/// The high bit of each byte that is a quote, a backslash or a control character. Bits above the lowest may be
+/// wrong: a borrow passes from a byte that hit.
+#[inline]
+fn specials(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let below = |w: u64, n: u64| w.wrapping_sub(ONES * n) & !w;
+    let is = |c: u8| below(word ^ (ONES * u64::from(c)), 1);
+    (is(b'"') | is(b'\\') | below(word, 0x20)) & (ONES << 7)
 }
 
 /// The minimum, and not a search, since the compiler vectorises only that.

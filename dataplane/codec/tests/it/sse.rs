@@ -104,6 +104,9 @@ fn what_is_written_cannot_become_another_field() {
     write_event(&mut out, Some("x\ndata: evil"), Some("1\rid: 2"), b"a\nb\r\nc\rid: 3");
     assert_eq!(out, b"data: a\ndata: b\ndata: c\ndata: id: 3\n\n");
     out.clear();
+    write_event(&mut out, Some("x\0"), Some("1\0"), b"a");
+    assert_eq!(out, b"event: x\0\ndata: a\n\n");
+    out.clear();
     write_event(&mut out, Some("message"), Some("7"), b"");
     assert_eq!(out, b"event: message\nid: 7\ndata: \n\n");
 }
