@@ -1,0 +1,16 @@
+//! The data plane as a process between fake neighbours: a control plane that pushes what a test wants,
+//! backends that misbehave on command, clients that send exact bytes, and the official SDKs.
+
+mod budget;
+mod failures;
+mod framing;
+mod h2;
+mod refusals;
+mod routing;
+mod sdk;
+mod sessions;
+mod streams;
+mod support;
+mod survival;
+mod swaps;
+mod tools;

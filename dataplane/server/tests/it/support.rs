@@ -1,0 +1,38 @@
+//! What the tests stand on: the neighbours of the data plane (a control plane, backends, clients), and the
+//! data plane itself as a process.
+
+pub(crate) mod control_plane;
+pub(crate) mod gateway;
+pub(crate) mod http;
+pub(crate) mod mcp;
+pub(crate) mod ports;
+pub(crate) mod puppet;
+pub(crate) mod tables;
+pub(crate) mod world;
+
+use std::time::{Duration, Instant};
+
+/// A bound for what must happen; passing tests never wait for it. Long, since all tests share few cores.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Between two looks at a condition.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Waits until there is something to give.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "never: {what}");
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Waits until a condition holds.
+#[track_caller]
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    eventually(what, || holds().then_some(()));
+}

@@ -1,0 +1,309 @@
+//! A client that sends exactly the bytes that a test gives it, and reads answers piece by piece.
+
+use super::DEADLINE;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// A connection.
+pub(crate) struct Http {
+    stream: TcpStream,
+    /// Read and not used yet.
+    buf: Vec<u8>,
+    framing: Framing,
+    /// Data of the body that was taken off its framing and not used yet.
+    data: Vec<u8>,
+}
+
+/// What is left of the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    Ended,
+    Left(usize),
+    Chunked,
+    UntilClose,
+}
+
+/// The head of an answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    /// Names in lower case, in the order of their arrival.
+    pub(crate) fields: Vec<(String, String)>,
+}
+
+/// A whole answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: Head,
+    pub(crate) body: Vec<u8>,
+}
+
+/// One server-sent event, or a comment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sse {
+    Event { event: String, data: String },
+    Comment(String),
+}
+
+impl Http {
+    #[track_caller]
+    pub(crate) fn connect(addr: SocketAddr) -> Self {
+        let stream = TcpStream::connect(addr).expect("the port is open");
+        stream.set_nodelay(true).expect("a socket");
+        Self::of(stream)
+    }
+
+    /// With what is left of a connection.
+    pub(crate) fn of(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(DEADLINE)).expect("a socket");
+        stream.set_write_timeout(Some(DEADLINE)).expect("a socket");
+        Self { stream, buf: Vec::new(), framing: Framing::Ended, data: Vec::new() }
+    }
+
+    #[track_caller]
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).expect("the peer reads");
+    }
+
+    /// As [`Self::send`], to a peer that may have had enough.
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).is_ok()
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn finish(&self) {
+        self.stream.shutdown(Shutdown::Write).expect("a socket");
+    }
+
+    /// Resets the connection.
+    pub(crate) fn abort(self) {
+        let linger = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        linger.expect("a socket");
+    }
+
+    /// The next head; interim ones are given too.
+    #[track_caller]
+    pub(crate) fn head(&mut self) -> Head {
+        assert!(self.framing == Framing::Ended, "the body before is not read: {:?}", self.framing);
+        let end = loop {
+            if let Some(end) = find(&self.buf, b"\r\n\r\n") {
+                break end;
+            }
+            assert!(self.fill(), "no head but {:?}", String::from_utf8_lossy(&self.buf));
+        };
+        let head = Head::parse(&self.buf[..end]);
+        self.buf.drain(..end + 4);
+        self.framing = head.framing();
+        self.data.clear();
+        head
+    }
+
+    /// The rest of the body.
+    #[track_caller]
+    pub(crate) fn body(&mut self) -> Vec<u8> {
+        while self.piece() {}
+        std::mem::take(&mut self.data)
+    }
+
+    /// The next whole answer, behind interim ones.
+    #[track_caller]
+    pub(crate) fn response(&mut self) -> Answer {
+        loop {
+            let head = self.head();
+            if head.status >= 200 {
+                let body = self.body();
+                return Answer { status: head.status, head, body };
+            }
+        }
+    }
+
+    /// The next event of the body; none at its end.
+    #[track_caller]
+    pub(crate) fn sse(&mut self) -> Option<Sse> {
+        loop {
+            if let Some(end) = find(&self.data, b"\n\n") {
+                let block: Vec<u8> = self.data.drain(..end + 2).collect();
+                return Some(Sse::parse(std::str::from_utf8(&block).expect("UTF-8")));
+            }
+            if !self.piece() {
+                let left = String::from_utf8_lossy(&self.data);
+                assert!(left.trim().is_empty(), "half an event: {left:?}");
+                return None;
+            }
+        }
+    }
+
+    /// The data of the next event, comments skipped.
+    #[track_caller]
+    pub(crate) fn event(&mut self) -> Option<String> {
+        loop {
+            match self.sse()? {
+                Sse::Event { data, .. } => return Some(data),
+                Sse::Comment(_) => {}
+            }
+        }
+    }
+
+    /// The peer closes, with nothing more to say.
+    #[track_caller]
+    pub(crate) fn closed(&mut self) {
+        while self.fill() {}
+        assert!(self.buf.is_empty(), "said before it closed: {:?}", String::from_utf8_lossy(&self.buf));
+    }
+
+    /// Everything until the peer closes.
+    #[track_caller]
+    pub(crate) fn to_end(mut self) -> String {
+        while self.fill() {}
+        String::from_utf8_lossy(&self.buf).into_owned()
+    }
+
+    /// What lies in the buffers of both sides without waiting: is there anything?
+    pub(crate) fn silent(&mut self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket");
+        let mut one = [0];
+        let pending = self.stream.peek(&mut one);
+        self.stream.set_nonblocking(false).expect("a socket");
+        self.buf.is_empty()
+            && self.data.is_empty()
+            && matches!(pending, Err(e) if e.kind() == ErrorKind::WouldBlock)
+    }
+
+    /// Moves a piece of the body to `data`; false at its end.
+    #[track_caller]
+    fn piece(&mut self) -> bool {
+        match self.framing {
+            Framing::Ended => return false,
+            Framing::Left(left) => {
+                if self.buf.is_empty() {
+                    assert!(self.fill(), "the body ends {left} bytes early");
+                }
+                let n = left.min(self.buf.len());
+                self.data.extend(self.buf.drain(..n));
+                self.framing = if n == left { Framing::Ended } else { Framing::Left(left - n) };
+            }
+            Framing::Chunked => {
+                let line = self.line();
+                let size = usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16)
+                    .unwrap_or_else(|_| panic!("a chunk's size: {line:?}"));
+                while self.buf.len() < size + 2 {
+                    assert!(self.fill(), "the body ends within a chunk");
+                }
+                self.data.extend(self.buf.drain(..size));
+                assert_eq!(self.buf.drain(..2).collect::<Vec<_>>(), b"\r\n", "the end of a chunk");
+                if size == 0 {
+                    self.framing = Framing::Ended;
+                    return false;
+                }
+            }
+            Framing::UntilClose => {
+                if self.buf.is_empty() && !self.fill() {
+                    self.framing = Framing::Ended;
+                    return false;
+                }
+                self.data.append(&mut self.buf);
+            }
+        }
+        true
+    }
+
+    #[track_caller]
+    fn line(&mut self) -> String {
+        loop {
+            if let Some(end) = find(&self.buf, b"\r\n") {
+                let line = String::from_utf8_lossy(&self.buf[..end]).into_owned();
+                self.buf.drain(..end + 2);
+                return line;
+            }
+            assert!(self.fill(), "the body ends before its last chunk");
+        }
+    }
+
+    /// Reads more; false at the end.
+    #[track_caller]
+    fn fill(&mut self) -> bool {
+        let mut some = [0; 64 * 1024];
+        match self.stream.read(&mut some) {
+            Ok(n) => {
+                self.buf.extend_from_slice(&some[..n]);
+                n > 0
+            }
+            // the peer had bytes of ours left to read when it closed
+            Err(e) if e.kind() == ErrorKind::ConnectionReset => false,
+            Err(e) => panic!("nothing in time ({e}), only {:?}", String::from_utf8_lossy(&self.buf)),
+        }
+    }
+}
+
+impl Head {
+    fn parse(bytes: &[u8]) -> Self {
+        let text = std::str::from_utf8(bytes).expect("a head in ASCII");
+        let mut lines = text.split("\r\n");
+        let status = lines.next().and_then(|l| l.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
+        let field = |line: &str| {
+            let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("a field: {line:?}"));
+            (name.to_ascii_lowercase(), value.trim().to_owned())
+        };
+        Self {
+            status: status.unwrap_or_else(|| panic!("a status line: {text:?}")),
+            fields: lines.map(field).collect(),
+        }
+    }
+
+    /// The only value of a field.
+    #[track_caller]
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let mut found = self.fields.iter().filter(|(n, _)| n == name);
+        let first = found.next();
+        assert!(found.next().is_none(), "{name} comes twice: {self:?}");
+        first.map(|(_, v)| v.as_str())
+    }
+
+    #[track_caller]
+    fn framing(&self) -> Framing {
+        match (self.field("transfer-encoding"), self.field("content-length")) {
+            _ if self.status < 200 => Framing::Ended,
+            (Some(coding), None) => {
+                assert_eq!(coding, "chunked");
+                Framing::Chunked
+            }
+            (None, Some("0")) => Framing::Ended,
+            (None, Some(n)) => Framing::Left(n.parse().expect("a length")),
+            (None, None) => Framing::UntilClose,
+            both => panic!("two kinds of framing: {both:?}"),
+        }
+    }
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).expect("UTF-8")
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|e| panic!("{e}: {} {:?}", self.status, self.text()))
+    }
+}
+
+impl Sse {
+    fn parse(block: &str) -> Self {
+        let (mut event, mut data) = (String::new(), Vec::new());
+        for line in block.lines() {
+            match line.split_once(':') {
+                Some(("", comment)) => return Self::Comment(comment.trim().into()),
+                Some(("event", v)) => event = v.trim_start().into(),
+                Some(("data", v)) => data.push(v.strip_prefix(' ').unwrap_or(v)),
+                _ => {}
+            }
+        }
+        Self::Event { event, data: data.join("\n") }
+    }
+}
+
+pub(crate) fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|w| w == what)
+}

@@ -1,0 +1,93 @@
+//! The usual stage: a control plane, a gateway, and what is published.
+
+use super::control_plane::ControlPlane;
+use super::gateway::Gateway;
+use super::mcp::Client;
+use super::tables::{Vmcp, table};
+use tidegate_bench_mock::{Mock, Options};
+use tidegate_proto::table::Table;
+use tidegate_proto::wire::BackendHealth;
+
+/// A control plane and a gateway that follows it.
+pub(crate) struct World {
+    // dropped first: its log should not be about the end of the control plane
+    pub(crate) gateway: Gateway,
+    pub(crate) plane: ControlPlane,
+}
+
+/// A mock with all built-in tools.
+pub(crate) fn mock(name: &str) -> Mock {
+    Mock::start(Options::named(name)).expect("a mock")
+}
+
+/// A mock with its options.
+pub(crate) fn mock_with(options: Options) -> Mock {
+    Mock::start(options).expect("a mock")
+}
+
+impl World {
+    /// Serves these, all backends reached.
+    #[track_caller]
+    pub(crate) fn of<'s>(servers: impl IntoIterator<Item = &'s Vmcp>) -> Self {
+        Self::with(servers, &[])
+    }
+
+    /// The same with options of the gateway.
+    #[track_caller]
+    pub(crate) fn with<'s>(servers: impl IntoIterator<Item = &'s Vmcp>, extra: &[&str]) -> Self {
+        let world = Self::unsettled(servers, extra);
+        world.plane.settled();
+        world.reached();
+        world
+    }
+
+    /// The same, without waiting for anything.
+    pub(crate) fn unsettled<'s>(servers: impl IntoIterator<Item = &'s Vmcp>, extra: &[&str]) -> Self {
+        let plane = ControlPlane::start();
+        plane.publish(&table(servers));
+        let gateway = Gateway::start(&plane.address(), extra);
+        Self { gateway, plane }
+    }
+
+    /// One virtual server `default/demo` over one mock that is the workload `a`.
+    #[track_caller]
+    pub(crate) fn over(mock: &Mock) -> Self {
+        Self::of([&Vmcp::named("demo").with("a", mock.addr)])
+    }
+
+    /// Publishes the table of these and waits until it is served and its backends are reached.
+    #[track_caller]
+    pub(crate) fn publish<'s>(&self, servers: impl IntoIterator<Item = &'s Vmcp>) {
+        self.publish_table(&table(servers));
+        self.reached();
+    }
+
+    /// Publishes a table and waits until the node has decided on it.
+    #[track_caller]
+    pub(crate) fn publish_table(&self, table: &Table) {
+        self.plane.publish(table);
+        self.plane.settled();
+    }
+
+    /// Waits until every backend was reached.
+    #[track_caller]
+    pub(crate) fn reached(&self) {
+        super::until("all backends are healthy", || {
+            let seen = self.plane.seen();
+            let healthy = |b: &tidegate_proto::wire::BackendState| b.health() == BackendHealth::Healthy;
+            !seen.virtual_servers.is_empty() && seen.backends.values().all(healthy)
+        });
+    }
+
+    /// A session with `/mcp`.
+    #[track_caller]
+    pub(crate) fn client(&self) -> Client {
+        Client::open(self.gateway.addr, "/mcp")
+    }
+
+    /// A session with `/default/NAME/mcp`.
+    #[track_caller]
+    pub(crate) fn client_of(&self, name: &str) -> Client {
+        Client::open(self.gateway.addr, &format!("/default/{name}/mcp"))
+    }
+}
