@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_controlplane_compile::{Command, compile};
+use tidegate_controlplane_compile::{Command, compile, hold_commands};
 
 use crate::source::Observations;
 use crate::source::dir::DirSource;
@@ -20,7 +20,8 @@ pub struct DirCommands {
 }
 
 impl DirCommands {
-    /// Starts to watch. `kept`: where the last good text of each manifest is kept over restarts.
+    /// Starts to watch. `kept`: where the last good text of each manifest is kept over restarts; a directory of this
+    /// watch alone.
     ///
     /// # Errors
     /// When the watching thread cannot be started or `kept` not be made.
@@ -29,14 +30,15 @@ impl DirCommands {
         Ok(Self { observations: source.observations(), last: None, _source: source })
     }
 
-    /// The commands once the directory has been read, then again whenever they are others. `None` when the watch has
-    /// ended. Can be dropped and called again: nothing is lost.
+    /// The commands once the directory has been read, then again whenever they are others; those of a manifest that
+    /// broke go on. `None` when the watch has ended. Can be dropped and called again: nothing is lost.
     pub async fn next(&mut self) -> Option<Arc<Vec<Command>>> {
         loop {
             self.observations.changed().await.ok()?;
             let observation = Arc::clone(&*self.observations.borrow_and_update());
             let Some(view) = &observation.view else { continue };
-            let commands = Arc::new(compile(view).commands);
+            let before = self.last.as_deref().map(Vec::as_slice).unwrap_or_default();
+            let commands = Arc::new(hold_commands(before, &compile(view)));
             if self.last.as_ref() != Some(&commands) {
                 self.last = Some(Arc::clone(&commands));
                 return Some(commands);

@@ -46,8 +46,11 @@ pub struct ControlPlane {
     outcomes: watch::Receiver<Arc<Outcome>>,
     server: PushServer,
     stop: watch::Sender<bool>,
-    tasks: JoinSet<(&'static str, Result<(), RunError>)>,
+    tasks: Tasks,
 }
+
+/// By name, for the message when one ends.
+type Tasks = JoinSet<(&'static str, Result<(), RunError>)>;
 
 /// Why a control plane does not run.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +81,7 @@ pub enum RunError {
 }
 
 impl ControlPlane {
-    /// Starts everything. Nodes can connect when this returns.
+    /// Starts everything, on a runtime with several threads. Nodes can connect when this returns.
     ///
     /// # Errors
     /// When the state directory, the source or the push address cannot be used.
@@ -101,11 +104,10 @@ impl ControlPlane {
         let mut tasks = JoinSet::new();
         let push = listener.serve(routes, stopped(stopping.clone()));
         tasks.spawn(async move { ("push", push.await.map_err(RunError::Push)) });
-        let publish = until(stopping.clone(), publish(source, pipeline, server.clone(), save));
-        tasks.spawn(async move { ("pipeline", Ok(publish.await)) });
-        let rotate = until(stopping, rotate(keys, server.clone()));
-        tasks.spawn(async move { ("session keys", Ok(rotate.await)) });
-        tasks.spawn(async move { ("saved table", Ok(saved::save_all(state, versions).await)) });
+        let publish = publish(source, pipeline, server.clone(), save);
+        spawn(&mut tasks, "pipeline", until(stopping.clone(), publish));
+        spawn(&mut tasks, "session keys", until(stopping, rotate(keys, server.clone())));
+        spawn(&mut tasks, "saved table", saved::save_all(state, versions));
         tracing::info!(source = %options.source, push = %address, "control plane started");
         Ok(Self { address, outcomes, server, stop, tasks })
     }
@@ -185,6 +187,13 @@ async fn rotate(mut keys: KeyStore, server: PushServer) {
             Err(error) => tracing::warn!(%error, "cannot rotate the session keys, the present ones stay"),
         }
     }
+}
+
+fn spawn(tasks: &mut Tasks, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+    tasks.spawn(async move {
+        work.await;
+        (name, Ok(()))
+    });
 }
 
 /// Runs until it ends by itself or the process stops.

@@ -43,6 +43,22 @@ async fn a_restart_while_a_manifest_is_broken_pushes_no_change() {
 }
 
 #[tokio::test]
+async fn an_object_that_cannot_be_compiled_is_held_over_a_restart() {
+    let mut plane = Plane::with(ECHO);
+    let mut node = FakeNode::join(&plane).await;
+    node.until_serves("demo", &["echo"]).await;
+    let (backends, server) = ECHO.rsplit_once("---").expect("several documents");
+    plane.edit("a.yaml", &format!("{backends}---{}", server.replace("{name: tools}", "{name: nowhere}")));
+    plane
+        .state_where("the mistake is reported", |s| {
+            s.diagnostics.iter().any(|d| d.message.contains("nowhere"))
+        })
+        .await;
+    assert_eq!(node.held().changes, 1);
+    check_undisturbed(&mut plane, node).await;
+}
+
+#[tokio::test]
 async fn a_manifest_that_breaks_while_nobody_runs_keeps_what_it_said() {
     for text in
         [broken(), "", "\u{0}\u{1}\u{2}", "apiVersion: toolhive.stacklok.dev/v1beta1\nkind: MCPServer\n"]

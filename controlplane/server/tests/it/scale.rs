@@ -50,4 +50,6 @@ async fn a_thousand_virtual_servers_over_two_thousand_backends() {
     times.sort();
     println!("edit to node, with 20 ms of debounce: median {:?}, worst {:?}", times[25], times[49]);
     println!("after the edits: {}", memory(&plane));
+    let log = plane.log();
+    println!("{}", log.lines().rfind(|line| line.contains("table published")).unwrap_or_default());
 }

@@ -169,3 +169,47 @@ impl Noted {
 fn lock(noted: &Mutex<Noted>) -> MutexGuard<'_, Noted> {
     noted.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{AccessMode::Any, CreateKind, DataChange, Flag, RemoveKind};
+
+    use super::*;
+
+    fn check(noted: &mut Noted, kind: EventKind, path: &str, wakes: bool) {
+        let event = Event::new(kind).add_path(path.into());
+        assert_eq!(noted.note(Ok(event)), wakes, "{kind:?} {path}");
+    }
+
+    #[test]
+    fn changes_wake_and_reading_does_not() {
+        let mut noted = Noted::default();
+        check(&mut noted, EventKind::Create(CreateKind::File), "/m/a.yaml", true);
+        check(&mut noted, EventKind::Modify(ModifyKind::Data(DataChange::Any)), "/m/a.yaml", true);
+        check(&mut noted, EventKind::Access(AccessKind::Close(AccessMode::Write)), "/m/a.yaml", true);
+        check(&mut noted, EventKind::Access(AccessKind::Close(AccessMode::Read)), "/m/a.yaml", false);
+        check(&mut noted, EventKind::Access(AccessKind::Open(Any)), "/m/a.yaml", false);
+        assert!(noted.doubtful.is_empty() && !noted.all_doubtful);
+        check(&mut noted, EventKind::Remove(RemoveKind::Folder), "/m/sub", true);
+        assert!(noted.doubtful.contains(Path::new("/m/sub")));
+    }
+
+    #[test]
+    fn after_an_overflow_every_watch_is_in_doubt() {
+        let mut noted = Noted::default();
+        assert!(noted.note(Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan))));
+        assert!(noted.all_doubtful);
+        let mut noted = Noted::default();
+        noted.doubt((0..=MAX_DOUBTFUL).map(|n| format!("/m/{n}").into()).collect());
+        assert!(noted.all_doubtful && noted.doubtful.is_empty());
+    }
+
+    #[test]
+    fn beside_the_root_only_the_root_counts() {
+        let anchor = Anchor { directory: "/etc".into(), name: "m".into() };
+        let mut noted = Noted { anchor: Some(anchor), ..Noted::default() };
+        check(&mut noted, EventKind::Create(CreateKind::File), "/etc/passwd", false);
+        check(&mut noted, EventKind::Create(CreateKind::Folder), "/etc/m", true);
+        check(&mut noted, EventKind::Create(CreateKind::File), "/etc/m/a.yaml", true);
+    }
+}
