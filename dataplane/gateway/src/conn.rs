@@ -47,8 +47,8 @@ enum Step {
         rest: Vec<u8>,
         close: bool,
     },
-    /// On its way to a backend.
-    Call(Box<Call>),
+    /// On its way to a backend. Not boxed: the path of a call allocates nothing.
+    Call(Call),
     /// Needs more than one poll.
     Slow(Box<Slow>),
     Http2,
@@ -65,7 +65,7 @@ pub(crate) async fn serve<C: Io>(io: &mut C, site: &Site, loopback: bool) -> Out
             Step::Replied { rest, close } => conn.flush(io, &rest).await && !close,
             Step::Call(call) => {
                 let _busy = Busy::new(&site.gw);
-                conn.call(io, *call).await
+                conn.call(io, call).await
             }
             Step::Slow(slow) => {
                 let _busy = Busy::new(&site.gw);

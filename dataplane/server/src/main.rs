@@ -7,6 +7,7 @@ use args::Args;
 use clap::Parser;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use tidegate_dataplane_gateway::{Gateway, run};
 use tracing_subscriber::EnvFilter;
@@ -39,7 +40,10 @@ fn start(args: Args) -> anyhow::Result<()> {
 
 fn log(args: &Args) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&args.log).with_context(|| format!("--log {:?}", args.log))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match args.log_format {
         args::LogFormat::Text => builder.init(),
         args::LogFormat::Json => builder.json().init(),

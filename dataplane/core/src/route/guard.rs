@@ -13,13 +13,27 @@ const CLUSTER_ZONES: [&[u8]; 3] = [b"", b"svc", b"svc.cluster.local"];
 /// loopback names with any port, virtual servers' Service names that lead somewhere, and `extra`: entries `host`
 /// (any port) or `host:port`.
 pub fn host_allowed(local_is_loopback: bool, host: &[u8], extra: &[String], routes: &Routes) -> bool {
-    if !local_is_loopback {
+    if !local_is_loopback || is_common_loopback(host) {
         return true;
     }
     let Some(sent) = Authority::parse(host) else { return false };
     sent.host.is_loopback()
         || names_virtual_server(host, routes)
         || extra.iter().any(|e| listed_host(&sent, e))
+}
+
+/// The two spellings that nearly every request has, without parsing an address.
+fn is_common_loopback(host: &[u8]) -> bool {
+    let Some(port) = host.strip_prefix(b"127.0.0.1").or_else(|| host.strip_prefix(b"localhost")) else {
+        return false;
+    };
+    match port {
+        [] => true,
+        [b':', digits @ ..] if matches!(digits.len(), 1..=5) && digits.iter().all(u8::is_ascii_digit) => {
+            digits.iter().fold(0, |n, d| n * 10 + u32::from(d - b'0')) <= u32::from(u16::MAX)
+        }
+        _ => false,
+    }
 }
 
 /// Whether an `Origin` may send requests to this Host: the same host and port (absent ports are the scheme's), any

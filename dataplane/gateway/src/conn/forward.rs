@@ -52,7 +52,7 @@ impl Conn<'_> {
         let link = Link { session: &binding.session, version: Some(binding.version) };
         let sent = local(|l| send_call(l, cx, m, member, link, tool, name));
         drop(binding);
-        Step::Call(Box::new(Call {
+        Step::Call(Call {
             record: Record::new(m.server, Kind::Call),
             member: member.clone(),
             session,
@@ -60,7 +60,7 @@ impl Conn<'_> {
             rest: sent.1,
             progress: m.envelope.progress_token,
             arrival: m.arrival,
-        }))
+        })
     }
 }
 

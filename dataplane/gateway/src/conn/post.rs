@@ -168,7 +168,7 @@ fn envelope(head: &RequestHead<'_, '_>, body: &[u8]) -> Result<Envelope, Fault> 
     if !http::is_json(head.content_type) {
         return Err(Fault::UnsupportedMediaType);
     }
-    if head.accept.is_some() && !(head.accepts("application/json") && head.accepts("text/event-stream")) {
+    if !accepts_answers(head) {
         return Err(Fault::PostNotAcceptable);
     }
     match json::peek(body) {
@@ -176,6 +176,14 @@ fn envelope(head: &RequestHead<'_, '_>, body: &[u8]) -> Result<Envelope, Fault> 
         Ok(Peek::Message(_)) => Err(Fault::InvalidRequest("jsonrpc must be \"2.0\"")),
         Ok(Peek::Batch) => Err(Fault::BatchUnsupported),
         Err(e) => Err(fault_of_json(&e)),
+    }
+}
+
+/// Does the client take both kinds of answer? Without `Accept` it takes anything (RFC 9110, 12.5.1).
+fn accepts_answers(head: &RequestHead<'_, '_>) -> bool {
+    match head.accept {
+        None | Some(b"application/json, text/event-stream") => true,
+        Some(_) => head.accepts("application/json") && head.accepts("text/event-stream"),
     }
 }
 
