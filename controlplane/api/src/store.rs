@@ -88,6 +88,12 @@ fn merge(file: &str, previous: &File, reading: Reading) -> File {
     }
     let mut next = File { diagnostics, ..File::default() };
     if failures.contains(&Failure::File) {
+        if let [only] = previous.documents.as_slice() {
+            // which object is meant cannot be read, but known
+            let nameless =
+                next.diagnostics.iter_mut().filter(|found| found.is_error() && found.object.is_none());
+            nameless.for_each(|found| found.object = Some(only.object_ref.clone()));
+        }
         next.documents.clone_from(&previous.documents);
         next.unreadable.clone_from(&previous.unreadable);
     } else {

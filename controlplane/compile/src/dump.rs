@@ -107,7 +107,7 @@ fn dump_aggregation(out: &mut String, aggregation: &Aggregation) -> fmt::Result 
             writeln!(out, "    filter: [{}]", tools.filter.join(", "))?;
         }
         for (tool, change) in &tools.overrides {
-            writeln!(out, "    override {tool}: {}", dump_override(change))?;
+            writeln!(out, "    override {tool}: [{}]", dump_override(change))?;
         }
     }
     Ok(())

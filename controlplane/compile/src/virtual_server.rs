@@ -9,12 +9,14 @@ mod members;
 mod operational;
 mod pod;
 
+use std::net::SocketAddr;
+
 use tidegate_controlplane_api::types::{Config, VirtualMcpServerSpec};
 use tidegate_controlplane_api::{Document, Kind, Object, ObjectRef};
-use tidegate_proto::table::{Entry, EntryKey, IncomingAuth, VirtualServer, VirtualServerId};
+use tidegate_proto::table::{Aggregation, Entry, EntryKey, IncomingAuth, VirtualServer, VirtualServerId};
 
 use crate::backend::{Backends, annotations, headers};
-use crate::compiled::{Condition, ObjectStatus, Phase};
+use crate::compiled::{Condition, ObjectStatus, Phase, Withheld};
 use crate::draft::Draft;
 use crate::group::{self, Group, Groups};
 use crate::report::Report;
@@ -41,78 +43,116 @@ struct Sources<'a> {
     backends: &'a Backends<'a>,
 }
 
+/// One virtual server's way through compiling.
+struct Outcome<'a> {
+    group: &'a str,
+    settings: Settings,
+    members: Members,
+    conditions: Vec<Condition>,
+    withheld: Option<Withheld>,
+}
+
+/// What follows from the spec alone.
+struct Settings {
+    policies: Policies,
+    aggregation: Aggregation,
+    passthrough_headers: Vec<String>,
+    listen: Vec<SocketAddr>,
+}
+
 fn compile(sources: Sources<'_>, claims: &mut Claims, draft: &mut Draft) {
     let Sources { document, spec, groups, backends } = sources;
-    let object = &document.object_ref;
-    let id = VirtualServerId::new(&object.namespace, &object.name);
     let empty = Config::default();
     let config = spec.config.as_ref().unwrap_or(&empty);
     let mut report = Report::new(document, &mut draft.diagnostics);
     let mut conditions = Vec::new();
 
-    annotations(&mut report);
     let group_name = group_name(&mut report, spec, config);
-    let policies = operational::compile(&mut report, config.operational.as_ref());
-    let aggregation = aggregation::compile(&mut report, config.aggregation.as_ref());
-    auth::check_outgoing(&mut report, spec.outgoing_auth.as_ref());
-    extras::validate(&mut report, spec, config);
-    let passthrough_headers = headers::passed_through(&mut report, &spec.passthrough_headers);
-    let listen = listen::compile(&mut report, claims);
+    let mut settings = settings(&mut report, spec, config, claims);
     conditions.push(valid(&report));
-    let probe_remote = pod::probe_remote(&mut report, spec, &mut conditions);
+    settings.policies.health.probe_remote = pod::probe_remote(&mut report, spec, &mut conditions);
     let group = group_name.and_then(|name| find_group(&mut report, groups, name, &mut conditions));
     auth::incoming(&mut report, spec, &mut conditions);
     extras::report(&mut report, spec, config, &mut conditions);
-    let members = match (config.backends.is_empty(), group) {
-        (false, _) => inline::members(&mut report, &id, spec, config, &policies),
-        (true, Some(group)) => members::discovered(&mut report, spec, group, backends, &policies),
+    let mut members = match (config.backends.is_empty(), group) {
+        (false, _) => {
+            let id = virtual_server_id(&document.object_ref);
+            inline::members(&mut report, &id, spec, config, &settings.policies)
+        }
+        (true, Some(group)) => members::discovered(&mut report, spec, group, backends, &settings.policies),
         (true, None) => Members::default(),
     };
     members.check_names(&mut report, config);
     members.check_headers(&mut report, &spec.passthrough_headers);
+    conditions.append(&mut members.conditions);
 
-    let withheld = report.withheld().cloned();
-    conditions.extend(members.conditions.iter().cloned());
+    let (group, withheld) = (group_name.unwrap_or_default(), report.withheld().cloned());
+    settle(document, Outcome { group, settings, members, conditions, withheld }, draft);
+}
+
+/// Static validation, with all that needs no other object.
+fn settings(
+    report: &mut Report<'_>,
+    spec: &VirtualMcpServerSpec,
+    config: &Config,
+    claims: &mut Claims,
+) -> Settings {
+    annotations(report);
+    auth::check_outgoing(report, spec.outgoing_auth.as_ref());
+    extras::validate(report, spec, config);
+    Settings {
+        policies: operational::compile(report, config.operational.as_ref()),
+        aggregation: aggregation::compile(report, config.aggregation.as_ref()),
+        passthrough_headers: headers::passed_through(report, &spec.passthrough_headers),
+        listen: listen::compile(report, claims),
+    }
+}
+
+/// Puts a virtual server and its inline backends into the table or among the withheld, and writes its status.
+fn settle(document: &Document, outcome: Outcome<'_>, draft: &mut Draft) {
+    let Outcome { group, settings, members, conditions, withheld } = outcome;
+    let object = &document.object_ref;
+    let id = virtual_server_id(object);
     let mut status = ObjectStatus { conditions, url: Some(service_url(object)), ..ObjectStatus::default() };
-    let Members { members, candidates, barred, inline, discovered, .. } = members;
-    draft.compiled.barred.insert(id.clone(), barred);
-    match withheld {
-        Some(withheld) => {
-            status.phase = Phase::Failed;
-            status.message.clone_from(&withheld.reason);
-            draft.withhold(object, withheld.hold, &withheld.reason);
-        }
-        None => {
-            status.phase = Phase::FromHealth;
-            status.discovered = discovered;
-            for outcome in inline {
-                match outcome {
-                    Ok(backend) => drop(draft.compiled.table.insert(Entry::Backend(backend))),
-                    Err((backend, withheld)) => {
-                        draft.withhold_key(EntryKey::Backend(backend), withheld.hold, &withheld.reason);
-                    }
-                }
+    draft.compiled.barred.insert(id.clone(), members.barred);
+    if let Some(withheld) = withheld {
+        status.phase = Phase::Failed;
+        status.message.clone_from(&withheld.reason);
+        draft.withhold(object, withheld.hold, &withheld.reason);
+        draft.status.insert(object.clone(), status);
+        return;
+    }
+    status.phase = Phase::FromHealth;
+    status.discovered = members.discovered;
+    draft.status.insert(object.clone(), status);
+    for backend in members.inline {
+        match backend {
+            Ok(backend) => drop(draft.compiled.table.insert(Entry::Backend(backend))),
+            Err((id, withheld)) => {
+                draft.withhold_key(EntryKey::Backend(id), withheld.hold, &withheld.reason);
             }
-            draft.compiled.candidates.insert(id.clone(), candidates);
-            let Policies { mut health, breaker, partial_failure, status_interval, .. } = policies;
-            health.probe_remote = probe_remote;
-            draft.compiled.table.insert(Entry::VirtualServer(VirtualServer {
-                id,
-                server_name: object.name.to_string(),
-                group: group_name.unwrap_or_default().to_owned(),
-                listen,
-                members,
-                aggregation,
-                health,
-                breaker,
-                partial_failure,
-                incoming_auth: IncomingAuth::Anonymous,
-                passthrough_headers,
-                status_interval,
-            }));
         }
     }
-    draft.status.insert(object.clone(), status);
+    draft.compiled.candidates.insert(id.clone(), members.candidates);
+    let Settings { policies, aggregation, passthrough_headers, listen } = settings;
+    draft.compiled.table.insert(Entry::VirtualServer(VirtualServer {
+        id,
+        server_name: object.name.to_string(),
+        group: group.to_owned(),
+        listen,
+        members: members.members,
+        aggregation,
+        health: policies.health,
+        breaker: policies.breaker,
+        partial_failure: policies.partial_failure,
+        incoming_auth: IncomingAuth::Anonymous,
+        passthrough_headers,
+        status_interval: policies.status_interval,
+    }));
+}
+
+fn virtual_server_id(object: &ObjectRef) -> VirtualServerId {
+    VirtualServerId::new(&object.namespace, &object.name)
 }
 
 fn valid(report: &Report<'_>) -> Condition {

@@ -55,6 +55,11 @@ pub(super) fn document(reader: &mut Reader, value: &Value, spot: &Spot) {
             let code = if field == "kind" { "unknown-kind" } else { "bad-api-version" };
             let object = identify(value);
             let at = spot.locate(&Segment::parse(field));
+            let name = value.get("metadata").and_then(|metadata| text(metadata, "name"));
+            let message = match name {
+                Some(name) if object.is_none() => format!("{message} (object {name})"),
+                _ => message,
+            };
             let complaint = Complaint { code, message, remedy };
             reader.say(Severity::Error, object.clone(), at, Some(field.to_owned()), complaint);
             reader.reading.failures.push(object.map_or(Failure::File, Failure::Object));
@@ -144,10 +149,14 @@ fn foreign(reader: &mut Reader, value: &Value, spot: &Spot, api_version: &str, k
 
 fn ours(reader: &mut Reader, kind: Kind, value: &Value, spot: &Spot) {
     if let Some((field, message)) = bad_name(value) {
-        let remedy =
-            "use lower-case letters, digits, '-' and '.', with a letter or digit at both ends".to_owned();
-        let code = if message.ends_with("required") { "missing-field" } else { "bad-name" };
-        return reject(reader, spot, field, code, message, remedy);
+        let (code, remedy) = if message.ends_with("required") {
+            ("missing-field", "write metadata: with name:, unique in its namespace")
+        } else if message.starts_with("expected") {
+            ("bad-type", "put it in quotes: YAML reads y, n, yes, no, on and off as true and false")
+        } else {
+            ("bad-name", "use lower-case letters, digits and '-', with a letter or digit at both ends")
+        };
+        return reject(reader, spot, field, code, message, remedy.to_owned());
     }
     let Some(object_ref) = identify(value) else {
         let message = "kind and metadata.name cannot be read".to_owned();
@@ -242,13 +251,17 @@ fn bad_name(value: &Value) -> Option<(&'static str, String)> {
     match metadata.get("name") {
         None | Some(Value::Null) => return Some(("metadata.name", "metadata.name is required".to_owned())),
         Some(Value::String(name)) if is_subdomain(name) => {}
-        Some(name) => return Some(("metadata.name", format!("{name} is not a name"))),
+        Some(name) => return Some(("metadata.name", not_a_name(name))),
     }
     match metadata.get("namespace") {
         None | Some(Value::Null) => None,
         Some(Value::String(namespace)) if namespace.is_empty() || is_label(namespace) => None,
-        Some(namespace) => Some(("metadata.namespace", format!("{namespace} is not a name"))),
+        Some(namespace) => Some(("metadata.namespace", not_a_name(namespace))),
     }
+}
+
+fn not_a_name(value: &Value) -> String {
+    if value.is_string() { format!("{value} is not a name") } else { format!("expected text, found {value}") }
 }
 
 fn is_subdomain(name: &str) -> bool {

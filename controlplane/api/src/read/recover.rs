@@ -113,7 +113,7 @@ impl Recovery {
             path.push(Segment::Key(field.to_owned()));
             if !self.in_hole(&path) {
                 let message = format!("{} is required", path_string(&path));
-                self.report(path.clone(), "missing-field", message, "add it".to_owned());
+                self.report(path.clone(), "missing-field", message, format!("add the field {field}"));
             }
             return self.fill(path);
         }
@@ -230,6 +230,9 @@ fn plain_words(text: &str) -> Complaint {
         return Complaint { code: "bad-value", message, remedy };
     };
     let (expected, remedy) = match expected {
+        "a string" if found.starts_with("boolean") => {
+            ("text", "put it in quotes: YAML reads y, n, yes, no, on and off as true and false")
+        }
         "a string" => ("text", "put it in quotes"),
         "a boolean" => ("true or false", "write true or false, without quotes"),
         "a map" => ("an object", "write fields on lines of their own, indented"),

@@ -62,7 +62,9 @@ pub(crate) fn parse(text: &str) -> Stream {
 fn syntax(at: Mark, info: &str, text: &str) -> Flaw {
     let line = text.lines().nth(at.line.saturating_sub(1) as usize).unwrap_or("");
     let indent = &line[..line.len() - line.trim_start().len()];
-    let (message, remedy) = if indent.contains('\t') || info.contains("tab") {
+    let (message, remedy) = if text.lines().any(|line| line.starts_with("<<<<<<< ")) {
+        (format!("not YAML: the file has the marks of a merge conflict ({info})"), "resolve the conflict")
+    } else if indent.contains('\t') || info.contains("tab") {
         (format!("not YAML: a tab stands in the indentation ({info})"), "indent with spaces")
     } else {
         (format!("not YAML: {info}"), "repair the YAML at or shortly before this place")

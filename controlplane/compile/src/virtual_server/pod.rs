@@ -65,7 +65,7 @@ fn containers(template: &Raw) -> Result<&[Value], Misshapen> {
 }
 
 fn wrong(field: &str, expected: &str) -> Misshapen {
-    (field.to_owned(), format!("expected {expected}"))
+    (field.to_owned(), format!("podTemplateSpec{field} must be {expected}"))
 }
 
 /// Reads the variable of one container, and says what has no effect.
