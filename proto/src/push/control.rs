@@ -68,8 +68,13 @@ pub enum Effect {
     Send(wire::ToNode),
     /// The node has introduced itself: take its older stream, if there is one, out of service.
     Introduced(Introduction),
-    /// The node now serves this version; [`Stream::refusals`] says which entries not.
-    Settled(TableDigest),
+    /// The node has given its verdicts.
+    Settled {
+        /// The version that it now serves.
+        version: TableDigest,
+        /// But for these entries, which it refused now or before, and why.
+        rejections: BTreeMap<EntryKey, String>,
+    },
     /// The node reports.
     Report(wire::Report),
     /// The node has had an update for so long without a verdict. Told once for each update.
@@ -258,7 +263,8 @@ impl Stream {
             node.session_keys = ids;
         }
         node.version = Some(version);
-        let mut effects = vec![Effect::Settled(version)];
+        let rejections = node.refused.iter().map(|(key, r)| (key.clone(), r.reason.clone())).collect();
+        let mut effects = vec![Effect::Settled { version, rejections }];
         effects.extend(self.update(now)?);
         Ok(effects)
     }

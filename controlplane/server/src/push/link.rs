@@ -8,6 +8,7 @@ use tidegate_proto::digest::TableDigest;
 use tidegate_proto::keys::KeyRing;
 use tidegate_proto::push::Version;
 use tidegate_proto::push::control::{CloseReason, Effect, Stream};
+use tidegate_proto::table::EntryKey;
 use tidegate_proto::wire::{FromNode, ToNode};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
@@ -142,7 +143,7 @@ impl Link {
                 self.node = Some((ticket, ended));
                 self.shared.bump();
             }
-            Effect::Settled(version) => self.settled(version),
+            Effect::Settled { version, rejections } => self.settled(version, rejections),
             Effect::Report(report) => {
                 if let Some((ticket, _)) = &self.node {
                     self.shared.registry().report(ticket, report);
@@ -158,15 +159,12 @@ impl Link {
         Ok(())
     }
 
-    fn settled(&mut self, version: TableDigest) {
+    fn settled(&mut self, version: TableDigest, rejections: BTreeMap<EntryKey, String>) {
         let Some((ticket, _)) = &self.node else { return };
-        let refusals = self.stream.refusals().map(|(key, r)| (key.clone(), r.reason.clone()));
-        let rejections: BTreeMap<_, _> = refusals.collect();
-        for (key, reason) in &rejections {
+        tracing::debug!(node = ticket.node, version = %version.short(), "node settled");
+        for (key, reason) in self.shared.registry().settle(ticket, version, rejections) {
             tracing::warn!(node = ticket.node, entry = %key, reason, "entry rejected");
         }
-        tracing::debug!(node = ticket.node, version = %version.short(), "node settled");
-        self.shared.registry().settle(ticket, version, rejections);
         self.shared.bump();
     }
 }

@@ -87,17 +87,18 @@ impl Registry {
         (ticket, ended, previous.is_some_and(|n| n.end.is_ok()))
     }
 
-    /// The node serves this version but for these entries.
+    /// The node serves this version but for these entries. Returns those that are news.
     pub(super) fn settle(
         &mut self,
         ticket: &Ticket,
         version: TableDigest,
         rejections: BTreeMap<EntryKey, String>,
-    ) {
-        if let Some(node) = self.of(ticket) {
-            node.version = Some(version);
-            node.rejections = rejections;
-        }
+    ) -> Vec<(EntryKey, String)> {
+        let Some(node) = self.of(ticket) else { return Vec::new() };
+        node.version = Some(version);
+        let known = std::mem::replace(&mut node.rejections, rejections);
+        let news = node.rejections.iter().filter(|(key, reason)| known.get(key) != Some(reason));
+        news.map(|(key, reason)| (key.clone(), reason.clone())).collect()
     }
 
     /// The node has reported.

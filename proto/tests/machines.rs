@@ -1,0 +1,8 @@
+//! The two ends of the push protocol, rule by rule.
+
+#[path = "machines/control.rs"]
+mod control;
+#[path = "machines/fixture.rs"]
+mod fixture;
+#[path = "machines/node.rs"]
+mod node;
