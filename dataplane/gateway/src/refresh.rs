@@ -4,6 +4,7 @@
 use crate::backend::{BackendState, Reach, View};
 use crate::client::{self, ExchangeError, Link, Opened};
 use crate::session::lock;
+use crate::snapshot::Snapshot;
 use crate::state::Gateway;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,24 +39,30 @@ pub(crate) async fn run(gw: Arc<Gateway>) {
     let mut kept: HashMap<BackendId, Kept> = HashMap::new();
     loop {
         swapped.borrow_and_update();
-        let snapshot = gw.snapshot().clone();
+        let used = used_backends(&gw.snapshot());
         kept.retain(|id, k| {
-            let stays = snapshot.backends.get(id).is_some_and(|b| b.slot == k.slot);
+            let stays = used.get(id).is_some_and(|b| b.slot == k.slot);
             if !stays {
                 k.stop.notify_one();
             }
             stays
         });
-        for (id, backend) in &snapshot.backends {
-            if !kept.contains_key(id) {
-                kept.insert(id.clone(), Kept::start(&gw, backend, &turns));
+        for (id, backend) in used {
+            if !kept.contains_key(&id) {
+                let keeper = Kept::start(&gw, &backend, &turns);
+                kept.insert(id, keeper);
             }
         }
-        drop(snapshot);
         if swapped.changed().await.is_err() {
             return;
         }
     }
+}
+
+/// The backends that some virtual server uses; others in the table are left alone.
+fn used_backends(snapshot: &Snapshot) -> HashMap<BackendId, Arc<BackendState>> {
+    let members = snapshot.servers.iter().flat_map(|s| &s.members);
+    members.map(|m| (m.backend.spec.id.clone(), m.backend.clone())).collect()
 }
 
 /// Builds the next snapshot when contributions changed.
