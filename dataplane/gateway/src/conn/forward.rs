@@ -40,14 +40,16 @@ impl Conn<'_> {
             return self.fault_of(cx, io, m.server, Kind::Call, &fault, m.arrival);
         };
         let Some(tool) = find(m, name.clone()) else {
+            if !m.server.decided() {
+                // the tool may be one of a backend that was not asked yet
+                return slow(m, Kind::Call, Some(session), SlowKind::Call(Unsent::new(m, name)));
+            }
             let fault = local(|l| Fault::unknown_tool(text(l, m, name)));
             return self.fault_of(cx, io, m.server, Kind::Call, &fault, m.arrival);
         };
         let member = &m.server.members[usize::from(tool.member)];
         let Some(binding) = session.binding(member.backend.hash) else {
-            let request = Unsent::new(m, tool, name);
-            let kind = SlowKind::Open { member: member.clone(), request };
-            return slow(m, Kind::Call, Some(session), kind);
+            return slow(m, Kind::Call, Some(session), SlowKind::Call(Unsent::new(m, name)));
         };
         let link = Link { session: &binding.session, version: Some(binding.version) };
         let sent = local(|l| send_call(l, cx, m, member, link, tool, name));
@@ -153,36 +155,47 @@ fn write_fields(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, server: &Server) 
     }
 }
 
-/// A call that waits for its backend session.
+/// A call that has to wait: for the first lists of the backends, or for its backend session.
 pub(super) struct Unsent {
     fields: Vec<u8>,
     body: Vec<u8>,
+    /// where the tool's name stands in `body`
+    at: Range<usize>,
+    /// the name as text
+    name: Vec<u8>,
     progress: bool,
 }
 
 impl Unsent {
-    fn new(m: &Message<'_>, tool: &ExposedTool, name: Range<usize>) -> Self {
+    fn new(m: &Message<'_>, at: Range<usize>) -> Self {
         let mut fields = Vec::new();
         write_fields(&mut fields, m.head, m.server);
-        let body = [&m.body[..name.start], &tool.native_json[..], &m.body[name.end..]].concat();
-        Self { fields, body, progress: m.envelope.progress_token }
+        let name = local(|l| text(l, m, at.clone()).to_vec());
+        Self { fields, body: m.body.to_vec(), at, name, progress: m.envelope.progress_token }
     }
 
-    /// The call, now that there is a session.
+    /// The exposed name of the tool.
+    pub(super) fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// The call, now that there are a tool and a session.
     pub(super) fn into_call(
         self,
         record: Record,
         member: Arc<Member>,
+        tool: &ExposedTool,
         session: Arc<Session>,
         link: Link<'_>,
         arrival: Arrival,
     ) -> Call {
-        let mut rest = Vec::with_capacity(self.body.len() + 512);
+        let len = self.body.len() - self.at.len() + tool.native_json.len();
+        let mut rest = Vec::with_capacity(len + 512);
         rest.extend_from_slice(b"POST");
         rest.extend_from_slice(&member.backend.line);
         rest.extend_from_slice(&self.fields);
-        write_call_end(&mut rest, link, self.body.len());
-        rest.extend_from_slice(&self.body);
+        write_call_end(&mut rest, link, len);
+        json::splice(&self.body, &self.at, &tool.native_json, &mut rest);
         Call { record, member, session, stream: None, rest, progress: self.progress, arrival }
     }
 }

@@ -40,11 +40,8 @@ pub(super) enum SlowKind {
     },
     /// a list before every backend was tried once
     List,
-    /// a call to a backend whose session is not open
-    Open {
-        member: Arc<Member>,
-        request: Unsent,
-    },
+    /// a call before every backend was tried once, or to a backend whose session is not open
+    Call(Unsent),
     Cancelled {
         body: Box<[u8]>,
     },
@@ -60,8 +57,8 @@ impl Conn<'_> {
             (SlowKind::Initialize { version, client_info }, _) => {
                 self.open_session(&record.server, version, &client_info, arrival).await
             }
-            (SlowKind::Open { member, request }, Some(session)) => {
-                return self.open_and_call(io, record, member, request, session, arrival).await;
+            (SlowKind::Call(request), Some(session)) => {
+                return self.slow_call(io, record, request, session, arrival).await;
             }
             (SlowKind::Stream, Some(session)) => return self.stream(io, record, session).await,
             (SlowKind::List, Some(_)) => Ok(self.first_list(&record.server, arrival).await),
@@ -151,52 +148,79 @@ impl Conn<'_> {
         }
     }
 
-    async fn open_and_call<C: Io>(
+    /// A call that had to wait. It sees the snapshot in which its tool turned up.
+    async fn slow_call<C: Io>(
         &mut self,
         io: &mut C,
         mut record: Record,
-        member: Arc<Member>,
         request: Unsent,
         session: Arc<Session>,
         arrival: Arrival,
     ) -> bool {
-        let limit = member.call_timeout;
-        let s = &session.content;
-        let opened =
-            client::initialize(&self.site.gw, &member.backend, s.version, &s.client_info, limit).await;
-        let binding = match opened {
-            Ok(opened) => opened.binding,
-            Err(e) => {
+        let has = |s: &Server| s.catalog.tool(request.name()).is_some();
+        let server = self.decided(&record.server, has).await;
+        let Some(tool) = server.catalog.tool(request.name()) else {
+            record.end = End::Fault;
+            let answer = self.write_fault(&Fault::unknown_tool(request.name()), arrival);
+            self.deadline.arm(Instant::now(), self.site.gw.options.read);
+            return self.flush(io, &answer).await && !arrival.close;
+        };
+        let member = server.members[usize::from(tool.member)].clone();
+        let binding = match self.bind(&session, &member).await {
+            Ok(binding) => binding,
+            Err(fault) => {
                 record.end = End::Fault;
-                tracing::info!(backend = %member.backend.spec.id, error = %e, "call failed: no backend session");
-                return self.call_fault(io, &open_fault(&e, &member), arrival).await;
+                return self.call_fault(io, &fault, arrival).await;
             }
         };
-        session.bind(binding.clone());
         let link = Link { session: &binding.session, version: Some(binding.version) };
-        let call = request.into_call(record, member, session, link, arrival);
+        let call = request.into_call(record, member, tool, session, link, arrival);
         self.call(io, call).await
     }
 
-    async fn first_list(&self, server: &Arc<Server>, arrival: Arrival) -> Vec<u8> {
-        let mut swaps = self.site.gw.swapped.subscribe();
-        let until = tokio::time::Instant::now() + FIRST_LIST;
-        let mut latest = server.clone();
-        while !latest.decided() {
-            if tokio::time::timeout_at(until, swaps.changed()).await.is_err() {
-                break;
-            }
-            match self.site.gw.snapshot().server(server.id()) {
-                Some(s) => latest = s.clone(),
-                None => break,
-            }
+    /// The session's link to a backend, opened if there is none.
+    async fn bind(&self, session: &Session, member: &Member) -> Result<Binding, Fault> {
+        if let Some(open) = session.binding(member.backend.hash) {
+            return Ok(open.clone());
         }
-        let list = latest.catalog.list();
+        let (gw, s) = (&self.site.gw, &session.content);
+        let opened =
+            client::initialize(gw, &member.backend, s.version, &s.client_info, member.call_timeout).await;
+        let binding = opened.map_err(|e| {
+            tracing::info!(backend = %member.backend.spec.id, error = %e, "call failed: no backend session");
+            open_fault(&e, member)
+        })?;
+        session.bind(binding.binding.clone());
+        Ok(binding.binding)
+    }
+
+    async fn first_list(&self, server: &Arc<Server>, arrival: Arrival) -> Vec<u8> {
+        let server = self.decided(server, |_| false).await;
+        let list = server.catalog.list();
         let mut out = Vec::new();
         write_result_head(&mut out, &self.id, list.len(), arrival.close);
         out.extend_from_slice(list);
         out.push(b'}');
         out
+    }
+
+    /// The server once every backend was tried, or `enough` of it is known, or time is up.
+    async fn decided(&self, server: &Arc<Server>, enough: impl Fn(&Server) -> bool) -> Arc<Server> {
+        let mut swaps = self.site.gw.swapped.subscribe();
+        let until = tokio::time::Instant::now() + FIRST_LIST;
+        let mut latest = server.clone();
+        loop {
+            match self.site.gw.snapshot().server(server.id()) {
+                Some(s) => latest = s.clone(),
+                None => return latest,
+            }
+            if latest.decided()
+                || enough(&latest)
+                || tokio::time::timeout_at(until, swaps.changed()).await.is_err()
+            {
+                return latest;
+            }
+        }
     }
 
     /// To every backend of the session: which of them has the request is known only to the connection that
