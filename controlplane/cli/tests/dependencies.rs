@@ -36,7 +36,18 @@ fn direct(package: &str) -> BTreeSet<String> {
 
 fn tree(package: &str, more: &[&str]) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--offline", "-e", "normal", "--prefix", "none", "--format", "{lib}|{p}", "-p", package])
+        .args([
+            "tree",
+            "--offline",
+            "-e",
+            "normal",
+            "--prefix",
+            "none",
+            "--format",
+            "{lib}|{p}",
+            "-p",
+            package,
+        ])
         .args(more)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
