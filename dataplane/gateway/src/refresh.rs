@@ -48,10 +48,7 @@ pub(crate) async fn run(gw: Arc<Gateway>) {
             stays
         });
         for (id, backend) in used {
-            if !kept.contains_key(&id) {
-                let keeper = Kept::start(&gw, &backend, &turns);
-                kept.insert(id, keeper);
-            }
+            kept.entry(id).or_insert_with(|| Kept::start(&gw, &backend, &turns));
         }
         if swapped.changed().await.is_err() {
             return;

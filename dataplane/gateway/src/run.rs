@@ -54,8 +54,8 @@ pub fn run(gw: Arc<Gateway>, serve: Serve) -> Result<(), RunError> {
     for problem in &loaded.problems {
         tracing::warn!(problem, "last-known-good state");
     }
+    gw.restore(loaded.table.as_ref(), loaded.keys.as_ref());
     if let Some(table) = &loaded.table {
-        gw.restore(table.clone(), loaded.keys.as_ref());
         tracing::info!(
             entries = table.entries.len(),
             "serving last-known-good until a control plane answers"

@@ -88,6 +88,7 @@ pub struct Gateway {
     /// A backend's capabilities or state changed.
     pub(crate) contributed: Notify,
     synced: AtomicBool,
+    has_table: AtomicBool,
     draining: watch::Sender<bool>,
     pub(crate) allocations: Option<fn() -> u64>,
 }
@@ -107,14 +108,20 @@ impl Gateway {
             swapped: watch::channel(0).0,
             contributed: Notify::new(),
             synced: AtomicBool::new(false),
+            has_table: AtomicBool::new(false),
             draining: watch::channel(false).0,
             allocations,
         })
     }
 
-    /// Serves what a previous run left on disk, until a control plane says otherwise.
-    pub fn restore(&self, table: Table, keys: Option<&KeyRing>) -> Vec<(EntryKey, String)> {
-        self.swap(&table, keys)
+    /// Serves what a previous run left on disk, until a control plane says otherwise. Keys without a table
+    /// are kept too: the control plane is told that they are held, and does not send them again.
+    pub fn restore(&self, table: Option<&Table>, keys: Option<&KeyRing>) {
+        let empty = Table::default();
+        for (entry, reason) in self.swap(table.unwrap_or(&empty), keys) {
+            tracing::warn!(%entry, reason, "entry of last-known-good not served");
+        }
+        self.has_table.store(table.is_some(), Relaxed);
     }
 
     pub(crate) fn snapshot(&self) -> arc_swap::Guard<Arc<Snapshot>> {
@@ -128,7 +135,7 @@ impl Gateway {
 
     /// Ready to serve: there is a table and a key to seal sessions with.
     pub fn ready(&self) -> bool {
-        self.snapshot().sealer.is_some() && !self.is_draining()
+        self.has_table.load(Relaxed) && self.snapshot().sealer.is_some() && !self.is_draining()
     }
 
     /// Stops new work: listeners close, idle connections end, streams tell clients to come back.
@@ -205,6 +212,7 @@ impl Applier for Gateway {
     }
 
     fn synced(&self, synced: bool) {
+        self.has_table.fetch_or(synced, Relaxed);
         if self.synced.swap(synced, Relaxed) != synced {
             tracing::info!(synced, "control plane");
         }
