@@ -1,0 +1,211 @@
+//! What a scrape reads, in the Prometheus text format.
+
+use super::{BOUNDS, BackendStats, ENDS, KINDS};
+use crate::backend::{BackendState, Reach};
+use crate::session::lock;
+use crate::snapshot::{Server, Snapshot};
+use crate::state::Gateway;
+use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::{Encoder, TextEncoder};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+impl Gateway {
+    /// The Prometheus text of a scrape.
+    pub fn metrics(&self) -> String {
+        let snapshot = self.snapshot().clone();
+        let mut families = self.node_families();
+        families.extend(server_families(&snapshot));
+        families.extend(backend_families(&snapshot));
+        families.retain(|f| !f.get_metric().is_empty());
+        let mut text = Vec::with_capacity(16 * 1024);
+        match TextEncoder::new().encode(&families, &mut text) {
+            Ok(()) => String::from_utf8(text).unwrap_or_default(),
+            Err(e) => {
+                tracing::error!(error = %e, "metrics not written");
+                String::new()
+            }
+        }
+    }
+
+    fn node_families(&self) -> Vec<MetricFamily> {
+        use MetricType::{COUNTER, GAUGE};
+        let n = &self.stats;
+        let read = |a: &AtomicU64| a.load(Relaxed);
+        let rows = [
+            ("connections_total", COUNTER, "Client connections accepted.", read(&n.connections)),
+            ("connections_open", GAUGE, "Client connections open.", read(&n.connections_open)),
+            (
+                "idle_connections_closed_total",
+                COUNTER,
+                "Client connections closed for idleness.",
+                read(&n.idle_closed),
+            ),
+            (
+                "request_timeouts_total",
+                COUNTER,
+                "Requests that did not arrive whole in time.",
+                read(&n.request_timeouts),
+            ),
+            ("requests_in_flight", GAUGE, "Requests that a drain waits for.", read(&n.in_flight)),
+            ("table_swaps_total", COUNTER, "Routing tables swapped in.", read(&n.swaps)),
+            (
+                "catalog_merges_total",
+                COUNTER,
+                "Snapshots built because capabilities changed.",
+                read(&n.merges),
+            ),
+            (
+                "entries_rejected_total",
+                COUNTER,
+                "Table entries that this node refused.",
+                read(&n.rejected_entries),
+            ),
+            ("accept_failures_total", COUNTER, "Failed accept calls.", read(&n.accept_failures)),
+            ("sessions_created_total", COUNTER, "Sessions opened by initialize.", read(&n.sessions_created)),
+            (
+                "session_tokens_opened_total",
+                COUNTER,
+                "Tokens decrypted: misses of the cache.",
+                read(&n.tokens_opened),
+            ),
+            ("sessions_known", GAUGE, "Sessions in this node's cache.", self.sessions.len() as u64),
+            ("table_stale", GAUGE, "1 while no control plane confirms the table.", u64::from(!self.synced())),
+        ];
+        let mut families: Vec<_> = rows
+            .into_iter()
+            .map(|(name, kind, help, v)| family(name, kind, help, vec![sample(kind, &[], v as f64)]))
+            .collect();
+        let faults = lock(&n.faults);
+        let faults = faults.iter().map(|(code, v)| sample(COUNTER, &[("code", code)], *v as f64)).collect();
+        families.push(family("faults_total", COUNTER, "Requests that ended in a fault, by code.", faults));
+        let allocations = self.allocations.iter().map(|count| sample(COUNTER, &[], count() as f64)).collect();
+        families.push(family("process_allocations_total", COUNTER, "Heap allocations.", allocations));
+        families
+    }
+}
+
+fn server_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
+    use MetricType::{COUNTER, GAUGE};
+    let each = |read: fn(&Server) -> u64| {
+        let of = |s: &std::sync::Arc<Server>| {
+            sample(GAUGE, &[("virtual_server", &s.id().to_string())], read(s) as f64)
+        };
+        snapshot.servers.iter().map(of).collect()
+    };
+    let requests = snapshot.servers.iter().flat_map(|s| requests(s)).collect();
+    vec![
+        family("requests_total", COUNTER, "MCP requests, by kind and how they ended.", requests),
+        family(
+            "streams_open",
+            GAUGE,
+            "GET streams held open.",
+            each(|s| s.lasting.stats.streams_open.load(Relaxed)),
+        ),
+        family("tools", GAUGE, "Tools advertised.", each(|s| s.catalog.tools().len() as u64)),
+    ]
+}
+
+fn requests(s: &Server) -> Vec<Metric> {
+    let id = s.id().to_string();
+    let mut samples = Vec::new();
+    for (kind, ends) in KINDS.iter().zip(&s.lasting.stats.requests) {
+        for (end, n) in ENDS.iter().zip(ends) {
+            let n = n.load(Relaxed);
+            if n > 0 {
+                let labels = [("virtual_server", id.as_str()), ("kind", kind), ("end", end)];
+                samples.push(sample(MetricType::COUNTER, &labels, n as f64));
+            }
+        }
+    }
+    samples
+}
+
+type Read = fn(&BackendStats) -> &AtomicU64;
+
+fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
+    let counters: [(&str, &str, Read); 7] = [
+        ("backend_connects_total", "Connections opened.", |s| &s.connects),
+        ("backend_connect_failures_total", "Connections that failed to open.", |s| &s.connect_failures),
+        ("backend_timeouts_total", "Calls cut at their bound.", |s| &s.timeouts),
+        ("backend_failures_total", "Calls failed by the backend.", |s| &s.failures),
+        ("backend_cancelled_total", "Calls cancelled at the backend.", |s| &s.cancelled),
+        ("backend_sessions_opened_total", "Backend sessions opened.", |s| &s.sessions_opened),
+        ("backend_sessions_lost_total", "Sessions that the backend forgot.", |s| &s.sessions_lost),
+    ];
+    let backends = || snapshot.backends.values();
+    let label = |b: &BackendState| [("backend", b.spec.id.as_str().to_owned())];
+    let labelled = |kind, b: &BackendState, v: f64| {
+        let [(name, id)] = label(b);
+        sample(kind, &[(name, &id)], v)
+    };
+    let mut families: Vec<_> = counters
+        .into_iter()
+        .map(|(name, help, read)| {
+            let of = |b: &std::sync::Arc<BackendState>| {
+                labelled(MetricType::COUNTER, b, read(&b.shared.stats).load(Relaxed) as f64)
+            };
+            family(name, MetricType::COUNTER, help, backends().map(of).collect())
+        })
+        .collect();
+    let up = backends()
+        .map(|b| labelled(MetricType::GAUGE, b, f64::from(u8::from(b.shared.reach() == Reach::Up))))
+        .collect();
+    families.push(family("backend_up", MetricType::GAUGE, "1 when the catalog session works.", up));
+    let help = "From a call's arrival to its answer's last byte.";
+    let latency = backends().map(|b| histogram(&b.shared.stats, b.spec.id.as_str())).collect();
+    families.push(family("backend_call_duration_seconds", MetricType::HISTOGRAM, help, latency));
+    families
+}
+
+fn histogram(stats: &BackendStats, backend: &str) -> Metric {
+    let mut count = 0;
+    let mut buckets = Vec::with_capacity(BOUNDS.len());
+    for (n, bound) in stats.latency.iter().zip(BOUNDS) {
+        count += n.load(Relaxed);
+        let mut bucket = Bucket::default();
+        bucket.set_cumulative_count(count);
+        bucket.set_upper_bound(bound as f64 / 1e6);
+        buckets.push(bucket);
+    }
+    count += stats.latency[BOUNDS.len()].load(Relaxed);
+    let mut h = Histogram::default();
+    h.set_bucket(buckets);
+    h.set_sample_count(count);
+    h.set_sample_sum(stats.latency_sum_us.load(Relaxed) as f64 / 1e6);
+    let mut m = Metric::from_label(labels(&[("backend", backend)]));
+    m.set_histogram(h);
+    m
+}
+
+fn family(name: &str, kind: MetricType, help: &str, metrics: Vec<Metric>) -> MetricFamily {
+    let mut f = MetricFamily::default();
+    f.set_name(format!("tidegate_{name}"));
+    f.set_help(help.into());
+    f.set_field_type(kind);
+    f.set_metric(metrics);
+    f
+}
+
+fn sample(kind: MetricType, with: &[(&str, &str)], value: f64) -> Metric {
+    let mut m = Metric::from_label(labels(with));
+    if kind == MetricType::COUNTER {
+        let mut c = Counter::default();
+        c.set_value(value);
+        m.set_counter(c);
+    } else {
+        let mut g = Gauge::default();
+        g.set_value(value);
+        m.set_gauge(g);
+    }
+    m
+}
+
+fn labels(with: &[(&str, &str)]) -> Vec<LabelPair> {
+    let pair = |(name, value): &(&str, &str)| {
+        let mut l = LabelPair::default();
+        l.set_name((*name).into());
+        l.set_value((*value).into());
+        l
+    };
+    with.iter().map(pair).collect()
+}
