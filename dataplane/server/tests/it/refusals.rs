@@ -114,7 +114,8 @@ fn a_body_above_the_limit_is_refused_and_one_at_the_limit_is_not() {
     assert_eq!((answer.status, &answer.json()["result"]["isError"]), (200, &json!(false)));
 
     let mut client = world.client();
-    let head = client.head("POST", &format!("content-type: application/json\r\ncontent-length: {}\r\n", limit + 1));
+    let head =
+        client.head("POST", &format!("content-type: application/json\r\ncontent-length: {}\r\n", limit + 1));
     client.http.send(head);
     let answer = client.http.response();
     assert_eq!((answer.status, answer.head.field("connection")), (413, Some("close")));

@@ -6,6 +6,7 @@ pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod mcp;
 pub(crate) mod ports;
+pub(crate) mod process;
 pub(crate) mod puppet;
 pub(crate) mod tables;
 pub(crate) mod world;

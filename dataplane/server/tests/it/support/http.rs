@@ -2,7 +2,7 @@
 
 use super::DEADLINE;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// A connection.
@@ -70,11 +70,6 @@ impl Http {
     /// As [`Self::send`], to a peer that may have had enough.
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).is_ok()
-    }
-
-    /// Says that nothing more will be sent.
-    pub(crate) fn finish(&self) {
-        self.stream.shutdown(Shutdown::Write).expect("a socket");
     }
 
     /// Resets the connection.
@@ -146,6 +141,15 @@ impl Http {
         }
     }
 
+    /// The next bytes, whatever they are.
+    #[track_caller]
+    pub(crate) fn bytes(&mut self, n: usize) -> Vec<u8> {
+        while self.buf.len() < n {
+            assert!(self.fill(), "only {:?}", self.buf);
+        }
+        self.buf.drain(..n).collect()
+    }
+
     /// The peer closes, with nothing more to say.
     #[track_caller]
     pub(crate) fn closed(&mut self) {
@@ -188,15 +192,16 @@ impl Http {
                 let line = self.line();
                 let size = usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16)
                     .unwrap_or_else(|_| panic!("a chunk's size: {line:?}"));
+                if size == 0 {
+                    while !self.line().is_empty() {}
+                    self.framing = Framing::Ended;
+                    return false;
+                }
                 while self.buf.len() < size + 2 {
                     assert!(self.fill(), "the body ends within a chunk");
                 }
                 self.data.extend(self.buf.drain(..size));
                 assert_eq!(self.buf.drain(..2).collect::<Vec<_>>(), b"\r\n", "the end of a chunk");
-                if size == 0 {
-                    self.framing = Framing::Ended;
-                    return false;
-                }
             }
             Framing::UntilClose => {
                 if self.buf.is_empty() && !self.fill() {

@@ -15,10 +15,10 @@ pub(crate) struct Puppet {
 
 /// A call that waits for the test.
 pub(crate) struct Act {
-    /// Head and body as they came.
-    pub(crate) head: String,
+    /// As it came.
     pub(crate) body: String,
     stream: TcpStream,
+    calls: Sender<Act>,
 }
 
 impl Puppet {
@@ -29,7 +29,7 @@ impl Puppet {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let tx = tx.clone();
-                std::thread::spawn(move || serve(stream, &tx));
+                std::thread::spawn(move || serve(stream, tx));
             }
         });
         Self { addr, calls }
@@ -64,10 +64,10 @@ impl Act {
         ));
     }
 
-    /// The id of the request, as it was written.
-    pub(crate) fn id(&self) -> String {
-        let message: serde_json::Value = serde_json::from_str(&self.body).expect("JSON");
-        message["id"].to_string()
+    /// The call is answered: the connection is served on.
+    pub(crate) fn done(self) {
+        let Self { stream, calls, .. } = self;
+        std::thread::spawn(move || serve(stream, calls));
     }
 
     /// Waits until the gateway has closed the connection.
@@ -80,10 +80,10 @@ impl Act {
     }
 }
 
-fn serve(mut stream: TcpStream, calls: &Sender<Act>) {
+fn serve(mut stream: TcpStream, calls: Sender<Act>) {
     stream.set_read_timeout(Some(DEADLINE)).expect("a socket");
     let mut buf = Vec::new();
-    while let Some((head, body)) = request(&mut stream, &mut buf) {
+    while let Some(body) = request(&mut stream, &mut buf) {
         let message: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
         let answer = match message["method"].as_str() {
             Some("initialize") => json(
@@ -102,7 +102,7 @@ fn serve(mut stream: TcpStream, calls: &Sender<Act>) {
             ),
             Some("tools/call") => {
                 // the test may be over
-                let _ = calls.send(Act { head, body, stream });
+                let _ = calls.clone().send(Act { body, stream, calls });
                 return;
             }
             _ => "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n".to_owned(),
@@ -120,8 +120,8 @@ fn json(fields: &str, body: &str) -> String {
     )
 }
 
-/// Head and body of the next request with a length.
-fn request(stream: &mut TcpStream, buf: &mut Vec<u8>) -> Option<(String, String)> {
+/// The body of the next request with a length.
+fn request(stream: &mut TcpStream, buf: &mut Vec<u8>) -> Option<String> {
     let mut more = |buf: &mut Vec<u8>| {
         let mut some = [0; 16 * 1024];
         let n = stream.read(&mut some).ok().filter(|n| *n > 0)?;
@@ -141,5 +141,5 @@ fn request(stream: &mut TcpStream, buf: &mut Vec<u8>) -> Option<(String, String)
     }
     let body = String::from_utf8_lossy(&buf[end..end + length]).into_owned();
     buf.drain(..end + length);
-    Some((head, body))
+    Some(body)
 }
