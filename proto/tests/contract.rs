@@ -1,5 +1,7 @@
 //! Conversion, digests, deltas and last-known-good, by examples and by properties.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 #[path = "contract/arbitrary.rs"]
 mod arbitrary;
 #[path = "contract/conversion.rs"]

@@ -1,5 +1,7 @@
 //! The committed wire code is what its `.proto` sources generate.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::Path;
 
 const COMMITTED: &str = "src/wire/tidegate.v1.rs";

@@ -2,6 +2,8 @@
 //! either side, refusals and tables that change at any moment. A failing run prints its seed;
 //! `SEED=n cargo test -p tidegate-proto --test simulation` repeats it.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 #[path = "simulation/control.rs"]
 mod control;
 #[path = "simulation/link.rs"]

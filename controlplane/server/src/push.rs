@@ -5,6 +5,8 @@ mod address;
 mod link;
 mod listener;
 mod registry;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

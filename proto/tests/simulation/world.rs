@@ -204,15 +204,14 @@ impl World {
     }
 
     fn deliver_one(&mut self) {
-        let waiting = |link: &Link| !link.is_silent && !(link.up.is_empty() && link.down.is_empty());
+        let is_empty = |link: &Link| link.up.is_empty() && link.down.is_empty();
+        let waiting = |link: &Link| !link.is_silent && !is_empty(link);
         let links: Vec<u64> = self.links.iter().filter(|(_, l)| waiting(l)).map(|(id, _)| *id).collect();
         let Some(&id) = self.random.pick(&links) else { return };
         let is_up_first = self.random.one_in(2);
-        let _ = if is_up_first {
-            self.deliver_up(id) || self.deliver_down(id)
-        } else {
-            self.deliver_down(id) || self.deliver_up(id)
-        };
+        if !(is_up_first && self.deliver_up(id)) && !self.deliver_down(id) {
+            self.deliver_up(id);
+        }
     }
 
     fn deliver_all(&mut self) {
