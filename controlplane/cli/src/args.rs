@@ -26,21 +26,24 @@ Exit codes: 0 done, 1 failed, 2 wrong arguments.";
 
 const UP_EXAMPLES: &str = "\
 Examples:
-  Serve ./mcp at http://127.0.0.1:4483/NAMESPACE/NAME/mcp (and at /mcp when there is one virtual server only):
+  Serve ./mcp at http://127.0.0.1:4483/NAMESPACE/NAME/mcp (one virtual server: also at /mcp):
     tidegate up -f ./mcp
 
   On other ports, beside another `tidegate up`:
     tidegate up -f ./mcp --listen 127.0.0.1:5483 --admin 127.0.0.1:5485 --state-dir /tmp/second
 
-  A manifest can have its server started (an HTTP server gets its port in PORT; a stdio server gets a bridge):
+  A manifest can have its server started (a stdio server behind a bridge):
     metadata:
       annotations:
         tidegate.dev/command: '[\"timezones-mcp\", \"--stdio\"]'
         tidegate.dev/endpoint: http://127.0.0.1:9101/mcp
 
-Edits are served as soon as they are saved; clients stay connected. A command is looked up beside the tidegate binary,
-then in PATH; it runs in DIR, is started again when it ends (after 0.5 s, then up to 30 s), and is stopped with SIGTERM
-(SIGKILL after 5 s) when its manifest goes, changes its command, or `tidegate up` ends, even by kill -9.
+Edits are served as soon as they are saved; clients stay connected.
+
+A command is looked up beside the tidegate binary, then in PATH, and runs in DIR with PORT and TIDEGATE_ENDPOINT set. \
+It is started again when it ends (after 0.5 s, then up to 30 s), and stopped with SIGTERM (SIGKILL after 5 s) when its \
+manifest goes or changes, or `tidegate up` ends, even by kill -9.
+
 Metrics: http://ADMIN/metrics, health: http://ADMIN/readyz.";
 
 const VALIDATE_EXAMPLES: &str = "\
@@ -102,6 +105,8 @@ pub(crate) enum Command {
     /// Show everything about one virtual server, backend or node
     #[command(after_help = DESCRIBE_EXAMPLES)]
     Describe(DescribeArgs),
+    /// List the tools of a virtual server, and call one
+    Call(crate::call::CallArgs),
     /// Print the completions of a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {

@@ -15,7 +15,7 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// Bound of one attempt to open a session.
 const OPEN: Duration = Duration::from_secs(10);
 
-#[derive(Args)]
+#[derive(Args, Debug)]
 #[command(after_help = "Examples:
   tidegate call                                        list the tools of the only virtual server
   tidegate call timezones_list_zones '{\"filter\":\"Berlin\"}'
@@ -64,7 +64,8 @@ pub(crate) async fn run(args: CallArgs) -> anyhow::Result<()> {
 async fn ready(args: &CallArgs) -> anyhow::Result<RunningService<RoleClient, ()>> {
     let transport = StreamableHttpClientTransport::from_uri(args.url.as_str());
     let open = tokio::time::timeout(OPEN, ().serve(transport)).await;
-    let client = open.context("no answer in time")?.with_context(|| format!("open a session at {}", args.url))?;
+    let client =
+        open.context("no answer in time")?.with_context(|| format!("open a session at {}", args.url))?;
     let tools = client.list_all_tools().await.context("list the tools")?;
     if let Some(wanted) = &args.tool
         && !tools.iter().any(|t| t.name == *wanted)

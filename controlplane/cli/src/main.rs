@@ -2,6 +2,7 @@
 
 mod args;
 mod bridge;
+mod call;
 mod describe;
 mod get;
 mod inspect;
@@ -45,6 +46,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Up(args) => block_on(up::run(args))?,
         Command::Get(args) => block_on(get::run(args))?,
         Command::Describe(args) => block_on(describe::run(args))?,
+        Command::Call(args) => block_on(call::run(args))?,
         Command::Bridge(args) => {
             log_to_stderr();
             block_on(bridge::run(args))?;

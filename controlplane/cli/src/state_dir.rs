@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-/// The rule, as it stands in `--help`.
-pub(crate) const RULE: &str =
-    "[default: $XDG_STATE_HOME/tidegate, else $HOME/.local/state/tidegate, else /var/lib/tidegate]";
+/// What `--help` says of it, with the rule of [`default`].
+pub(crate) const HELP: &str = "Where state is kept over restarts, and where the control plane's socket lies [default: \
+    $XDG_STATE_HOME/tidegate, else $HOME/.local/state/tidegate, else /var/lib/tidegate]";
 
 /// Longest path of a Unix socket, without its final zero (`sockaddr_un.sun_path` is 108 bytes).
 const LONGEST_SOCKET: usize = 107;

@@ -7,6 +7,7 @@ mod fleet;
 mod follow;
 pub(crate) mod leash;
 mod locate;
+mod own_log;
 mod planes;
 mod problems;
 mod screen;
@@ -54,7 +55,7 @@ pub(crate) struct UpArgs {
     /// Where metrics and health are served
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4485")]
     admin: SocketAddr,
-    #[arg(long, value_name = "DIR", help = format!("Where state is kept over restarts, and the control plane's socket lies {}", state_dir::RULE))]
+    #[arg(long, value_name = "DIR", help = state_dir::HELP)]
     state_dir: Option<PathBuf>,
     /// What the planes and bridges log, as in "info,tidegate=debug" [default: warnings]
     #[arg(long, value_name = "FILTER", env = "TIDEGATE_LOG", default_value = LOG, hide_default_value = true)]
@@ -67,6 +68,7 @@ pub(crate) async fn run(args: UpArgs) -> anyhow::Result<()> {
     let plan = Plan::new(args)?;
     let leash = Arc::new(Leash::start()?);
     let (events_out, events) = mpsc::channel(EVENTS);
+    own_log::install(plan.filter()?, events_out.clone());
     let around = Around { leash: Arc::clone(&leash), events: events_out };
     let mut screen = Screen::new(std::io::stdout(), Paint::for_stream(&std::io::stdout()), Mode::of_stdout());
     screen.say(&plan.greeting());

@@ -8,10 +8,11 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use tracing_subscriber::EnvFilter;
 
-use super::UpArgs;
 use super::child::Spec;
 use super::locate::Places;
+use super::{LOG, UpArgs};
 use crate::state_dir;
 
 /// Everything that is decided before the first child starts.
@@ -50,8 +51,20 @@ impl Plan {
         }
         check_free("--listen", args.listen)?;
         check_free("--admin", args.admin)?;
-        let (listen, admin, log) = (args.listen, args.admin, args.log);
+        let (listen, admin) = (args.listen, args.admin);
+        let log = Some(args.log).filter(|log| !log.trim().is_empty()).unwrap_or_else(|| LOG.to_owned());
         Ok(Self { dir, socket, state, places, log, listen, admin, control_plane, data_plane, _lock: lock })
+    }
+
+    /// The log filter, checked here: a plane that refuses it would be started again and again.
+    pub(crate) fn filter(&self) -> anyhow::Result<EnvFilter> {
+        let filter = EnvFilter::builder().parse(&self.log);
+        filter.with_context(|| {
+            format!(
+                "--log {}: not a filter\n  help: write levels by module, as in info,tidegate=debug",
+                self.log
+            )
+        })
     }
 
     /// The first line.

@@ -83,16 +83,18 @@ impl Summary {
 
     fn server_grid(&self) -> Grid {
         let row = |server: &VirtualServer| {
-            let details = if server.urls.is_empty() { server.message.clone() } else { server.urls.join(" ") };
+            // A server that is as it should be needs no words.
+            let message = if server.phase == "Ready" { "" } else { server.message.as_str() };
             vec![
                 named(&server.namespace, &server.name),
                 Cell::new(&server.phase, state_tone(&server.phase)),
                 server.tools.len().to_string().into(),
-                details.into(),
+                server.urls.join(" ").into(),
+                message.into(),
             ]
         };
         Grid {
-            headers: vec!["VIRTUAL SERVER", "PHASE", "TOOLS", "URL"],
+            headers: vec!["VIRTUAL SERVER", "PHASE", "TOOLS", "URL", "MESSAGE"],
             rows: self.servers.iter().map(row).collect(),
         }
     }

@@ -210,6 +210,7 @@ fn what_cannot_work_is_said_before_anything_starts() {
     drop(taken);
     check(&mut site.command_on("missing", "state"), "-f ");
     check(&mut site.command_on("manifests", &"x".repeat(100)), "--state-dir: the socket's path");
+    check(site.command().args(["--log", "tidegate=loud"]), "--log tidegate=loud: not a filter");
     let up = site.up();
     check(&mut site.command(), "--state-dir");
     drop(up);
