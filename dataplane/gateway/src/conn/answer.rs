@@ -216,6 +216,8 @@ impl Answer {
 /// Which answers go on as they are: results, and errors in the words of MCP.
 fn acceptable(head: &ResponseHead<'_, '_>) -> Result<(), Ended> {
     match (head.status, head.content_type) {
+        // no coding was asked for, and the client may not know this one
+        _ if head.encoded => Err(Ended::NotMcp),
         (200, ContentType::Json | ContentType::EventStream) | (400, ContentType::Json) => Ok(()),
         (404, _) => Err(Ended::SessionLost),
         (401 | 403, _) => Err(Ended::Broken("authentication failed")),
