@@ -75,19 +75,19 @@ impl Plane {
         let stopped = async {
             let _ = stopped.await;
         };
-        let router = Server::builder().add_service(PushServer::new(service.clone()));
+        let (server, push) = (Server::builder(), PushServer::new(service.clone()));
         let path = dir.path().join("push.sock");
         let (address, task) = match socket {
             Socket::Unix => {
                 let incoming = UnixListenerStream::new(listen_unix(&path));
-                let serve = router.serve_with_incoming_shutdown(incoming, stopped);
+                let serve = server.serve_with_incoming_shutdown(push, incoming, stopped);
                 (ControlPlaneAddr::Unix(path), tokio::spawn(async { serve.await.unwrap() }))
             }
             Socket::Tcp => {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = format!("http://{}", listener.local_addr().unwrap());
                 let incoming = TcpListenerStream::new(listener);
-                let serve = router.serve_with_incoming_shutdown(incoming, stopped);
+                let serve = server.serve_with_incoming_shutdown(push, incoming, stopped);
                 (address.parse().unwrap(), tokio::spawn(async { serve.await.unwrap() }))
             }
         };
