@@ -60,6 +60,7 @@ fn a_call_allocates_nothing_in_steady_state() {
     let scrape = before - first;
     let calls = load.run(20_000) as f64;
     let per_call = (allocations() - before - scrape).max(0.0) / calls;
+    eprintln!("{per_call} allocations per call");
     assert!(first > 0.0, "the binary counts");
     assert!(per_call < 0.01, "{per_call} allocations per call (a scrape takes {scrape})");
 }
@@ -95,6 +96,7 @@ fn a_call_takes_few_system_calls() {
     strace.wait().expect("it ends");
     let summary = std::fs::read_to_string(&summary).expect("a summary");
     let per_call = total(&summary) as f64 / calls as f64;
+    eprintln!("{per_call} system calls per call");
     assert!(per_call <= 4.5, "{per_call} system calls per call:\n{summary}");
     assert!(
         per_call >= 4.0,

@@ -3,6 +3,7 @@
 use crate::sessions::seen;
 use crate::support::DEADLINE;
 use crate::support::mcp::{ACCEPT, call, call_with_progress, initialize, initialized, list};
+use crate::support::ports;
 use crate::support::puppet::Puppet;
 use crate::support::tables::Vmcp;
 use crate::support::until;
@@ -130,6 +131,22 @@ fn sessions_lists_and_calls_work_over_http2() {
         assert_eq!(answer.status(), 200);
         assert_eq!(client.post(&list(4)).await.status(), 404);
         seen(&a, "the end of the session", |s| s.sessions_deleted == 1);
+    });
+}
+
+#[test]
+fn a_port_of_its_own_speaks_http2_too() {
+    let a = mock("a");
+    let own = ports::free();
+    let servers = [Vmcp::named("one").with("a", a.addr), Vmcp::named("two").with("a", a.addr).listen(own)];
+    let world = World::of(&servers);
+    run(async {
+        let mut client = Client::open(own).await;
+        assert_eq!(client.call_text("a_who", json!({})).await, "a");
+        let mut shared = Client::connect(world.gateway.addr).await;
+        assert_eq!(shared.post(&initialize("2025-11-25")).await.status(), 404, "it does not say which");
+        shared.authority = "vmcp-one.default.svc".into();
+        assert_eq!(shared.post(&initialize("2025-11-25")).await.status(), 200);
     });
 }
 

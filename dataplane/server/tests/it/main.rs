@@ -5,6 +5,8 @@ mod budget;
 mod failures;
 mod framing;
 mod h2;
+mod nodes;
+mod records;
 mod refusals;
 mod routing;
 mod sdk;

@@ -138,6 +138,16 @@ fn delete_ends_the_backends_sessions_and_the_session_is_unknown_afterwards() {
 }
 
 #[test]
+fn an_expired_session_is_unknown() {
+    let a = mock("a");
+    let world = World::with([&Vmcp::named("demo").with("a", a.addr)], &["--session-seconds", "2"]);
+    let mut client = world.client();
+    assert_eq!(client.call_text("a_who", json!({})), "a");
+    until("it has expired", || client.post(&call(1, "a_who", json!({}))).status == 404);
+    assert_eq!(world.client().call_text("a_who", json!({})), "a");
+}
+
+#[test]
 fn ping_and_notifications_are_answered_here() {
     let a = mock("a");
     let world = World::over(&a);

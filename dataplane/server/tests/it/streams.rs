@@ -303,20 +303,33 @@ fn progress_moves_the_bound_and_silence_does_not() {
 }
 
 #[test]
-fn a_slow_reader_gets_all_of_a_large_answer() {
+fn a_slow_reader_gets_all_of_a_large_answer_and_holds_up_nobody() {
     let a = mock("a");
     let world = World::over(&a);
     let mut client = world.client();
+    client.http = Http::narrow(world.gateway.addr);
     let size = 24 << 20;
     client.send(&call(1, "a_big", json!({"bytes": size})));
-    // other clients are not held up meanwhile
-    seen(&a, "the call", |s| s.calls_of("big") == 1);
+    let head = client.http.head();
+    assert_eq!(head.status, 200);
     let mut other = world.client();
     for _ in 0..20 {
         assert_eq!(other.call_text("a_who", json!({})), "a");
     }
-    let answer = client.http.response();
-    assert_eq!(answer.json()["result"]["content"][0]["text"].as_str().map(str::len), Some(size));
+    let body: Value = serde_json::from_slice(&client.http.body()).expect("JSON");
+    assert_eq!(body["result"]["content"][0]["text"].as_str().map(str::len), Some(size));
+}
+
+#[test]
+fn a_reader_that_stops_is_cut_at_the_bound() {
+    let a = mock("a");
+    let world = World::of([&Vmcp::named("demo").bounded("a", a.addr, Duration::from_secs(4))]);
+    let mut client = world.client();
+    client.http = Http::narrow(world.gateway.addr);
+    client.send(&call(1, "a_big", json!({"bytes": 24 << 20})));
+    let cut = r#"kind="tools_call",end="cut""#;
+    world.gateway.metric_where("tidegate_requests_total", cut, |n| n == 1.0);
+    assert!(client.http.to_end().len() < 24 << 20);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use crate::sessions::seen;
 use crate::support::mcp::{Client, call, initialize};
 use crate::support::tables::{Vmcp, table};
-use crate::support::until;
 use crate::support::world::{World, mock};
+use crate::support::{eventually, ports, until};
 use serde_json::json;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -162,6 +162,40 @@ fn a_port_that_is_taken_ends_the_start_with_a_clear_message() {
     let addr = world.gateway.addr.to_string();
     assert!(said.contains(&addr) && said.contains("--listen") && said.contains("in use"), "{said}");
     assert_eq!(world.client().call_text("a_who", json!({})), "a", "the one that runs is not disturbed");
+}
+
+#[test]
+fn an_admin_port_that_is_taken_is_told_too() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let admin = taken.local_addr().expect("bound").to_string();
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let out = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate-dataplane"))
+        .args(["--listen", &ports::free().to_string(), "--admin", &admin])
+        .args(["--control-plane", "unix:/nowhere/push.sock", "--state-dir"])
+        .arg(dir.path())
+        .output()
+        .expect("the binary starts");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    assert!(said.contains(&admin) && said.contains("--admin"), "{said}");
+}
+
+#[test]
+fn it_ends_with_its_parent_when_it_is_told_to() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let addr = ports::free();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate-dataplane"))
+        .args(["--listen", &addr.to_string(), "--admin", &ports::free().to_string(), "--exit-on-stdin-close"])
+        .args(["--control-plane", "unix:/nowhere/push.sock", "--state-dir"])
+        .arg(dir.path())
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    until("it listens", || TcpStream::connect(addr).is_ok());
+    drop(child.stdin.take());
+    let status = eventually("it ends", || child.try_wait().expect("our child"));
+    assert_eq!(status.code(), Some(0), "{status}");
 }
 
 #[test]

@@ -157,11 +157,10 @@ fn command(
     command
         .args(["--listen", &addr.to_string(), "--admin", &admin.to_string()])
         .args(["--control-plane", control_plane, "--node", "node-1"])
-        .args(["--log", "info,tidegate_dataplane_gateway=debug"])
         .arg("--state-dir")
         .arg(dir.join("state"))
         .args(extra)
-        .env("NO_COLOR", "1")
+        .env("TIDEGATE_LOG", "info,pingora_core=warn,tidegate_dataplane_gateway=debug")
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a log file"))
         .stderr(log);

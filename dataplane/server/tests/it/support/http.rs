@@ -55,8 +55,17 @@ impl Http {
         Self::of(stream)
     }
 
-    /// With what is left of a connection.
-    pub(crate) fn of(stream: TcpStream) -> Self {
+    /// One that takes little at a time from the network.
+    #[track_caller]
+    pub(crate) fn narrow(addr: SocketAddr) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None);
+        let socket = socket.expect("a socket");
+        socket.set_recv_buffer_size(32 * 1024).expect("a socket");
+        socket.connect(&addr.into()).expect("the port is open");
+        Self::of(socket.into())
+    }
+
+    fn of(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(DEADLINE)).expect("a socket");
         stream.set_write_timeout(Some(DEADLINE)).expect("a socket");
         Self { stream, buf: Vec::new(), framing: Framing::Ended, data: Vec::new() }

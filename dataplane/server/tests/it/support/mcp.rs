@@ -92,7 +92,7 @@ impl Client {
         let answer = self.post(&call(1, tool, arguments));
         assert_eq!(answer.status, 200, "{}", answer.text());
         let mut message = answer.json();
-        assert_eq!(message["id"], 1, "{message}");
+        assert!(message["id"] == 1 && message["error"].is_null(), "{tool}: {message}");
         message["result"].take()
     }
 
