@@ -51,8 +51,6 @@ struct Open {
 struct Applying {
     reading: Reading,
     table: Arc<Table>,
-    /// Whether the stream that brought it is still there.
-    is_awaited: bool,
 }
 
 /// A step for the gateway.
@@ -159,7 +157,7 @@ impl Session {
 
     /// The gateway has taken the step but for the entries in `refused`.
     pub fn applied(&mut self, refused: Vec<(EntryKey, String)>) -> Vec<Effect> {
-        let Some(Applying { mut reading, mut table, is_awaited }) = self.applying.take() else {
+        let Some(Applying { mut reading, mut table }) = self.applying.take() else {
             return Vec::new();
         };
         for (key, reason) in refused {
@@ -180,9 +178,7 @@ impl Session {
         if is_changed || keys.is_some() {
             effects.push(Effect::Persist { table: is_changed.then_some(table), keys });
         }
-        if is_awaited {
-            effects.extend(self.conclude(reading));
-        }
+        effects.extend(self.conclude(reading));
         effects
     }
 
@@ -205,9 +201,6 @@ impl Session {
 
     /// The stream is gone. A step that is being taken goes on; its verdicts are not sent.
     pub fn closed(&mut self) -> Vec<Effect> {
-        if let Some(applying) = &mut self.applying {
-            applying.is_awaited = false;
-        }
         let was_synced = self.open.take().is_some_and(|o| o.is_synced);
         if was_synced { vec![Effect::Synced(false)] } else { Vec::new() }
     }
@@ -246,10 +239,11 @@ impl Session {
             keys: reading.keys.clone(),
             version: reading.version,
         };
-        self.applying = Some(Applying { reading, table, is_awaited: true });
+        self.applying = Some(Applying { reading, table });
         Ok(vec![Effect::Apply(step)])
     }
 
+    /// The verdicts, unless the stream that waits for them is gone: the next one opens after the step only.
     fn conclude(&mut self, reading: Reading) -> Vec<Effect> {
         let Some(open) = &mut self.open else { return Vec::new() };
         let mut effects = vec![send(from_node::Body::Verdicts(reading.into_verdicts()))];

@@ -19,7 +19,7 @@ proptest! {
         prop_assert_eq!(&applied, &new);
         prop_assert!(delta.upserts.keys().all(|key| delta.contains(key) && !delta.removals.contains(key)));
         prop_assert_eq!(delta.is_empty(), old == new);
-        prop_assert_eq!(delta.is_empty(), delta.len() == 0);
+        prop_assert_eq!(delta.len(), delta.upserts.len() + delta.removals.len());
     }
 
     #[test]

@@ -208,8 +208,10 @@ impl World {
         let waiting = |link: &Link| !link.is_silent && !is_empty(link);
         let links: Vec<u64> = self.links.iter().filter(|(_, l)| waiting(l)).map(|(id, _)| *id).collect();
         let Some(&id) = self.random.pick(&links) else { return };
-        let is_up_first = self.random.one_in(2);
-        if !(is_up_first && self.deliver_up(id)) && !self.deliver_down(id) {
+        if self.random.one_in(2) && self.deliver_up(id) {
+            return;
+        }
+        if !self.deliver_down(id) {
             self.deliver_up(id);
         }
     }
