@@ -4,7 +4,9 @@
 mod budget;
 mod failures;
 mod framing;
+mod giving_up;
 mod h2;
+mod listening;
 mod nodes;
 mod records;
 mod refusals;

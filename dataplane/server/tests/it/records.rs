@@ -31,7 +31,7 @@ fn every_request_is_counted_once_with_its_end() {
     let mut cut = client.again();
     cut.send(&call(1, "a_close", json!({})));
     cut.http.head();
-    cut.http.to_end();
+    cut.http.into_rest();
     drop(client.listen());
     world.gateway.metric_where("tidegate_requests_total", r#"kind="stream",end="client_gone""#, |n| n == 1.0);
     assert_eq!(client.delete().status, 200);

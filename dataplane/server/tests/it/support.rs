@@ -1,6 +1,7 @@
 //! What the tests stand on: the neighbours of the data plane (a control plane, backends, clients), and the
 //! data plane itself as a process.
 
+mod answer;
 pub(crate) mod control_plane;
 pub(crate) mod gateway;
 pub(crate) mod http;

@@ -21,6 +21,13 @@ pub(crate) struct Act {
     calls: Sender<Act>,
 }
 
+/// A progress notification for the token that the tests' clients give.
+pub(crate) fn progress(n: u64) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":"p","progress":{n}}}}}"#
+    )
+}
+
 impl Puppet {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

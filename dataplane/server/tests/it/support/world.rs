@@ -3,6 +3,7 @@
 use super::control_plane::ControlPlane;
 use super::gateway::Gateway;
 use super::mcp::Client;
+use super::puppet::Puppet;
 use super::tables::{Vmcp, table};
 use tidegate_bench_mock::{Mock, Options};
 use tidegate_proto::table::Table;
@@ -53,6 +54,12 @@ impl World {
     #[track_caller]
     pub(crate) fn over(mock: &Mock) -> Self {
         Self::of([&Vmcp::named("demo").with("a", mock.addr)])
+    }
+
+    /// The same over a puppet.
+    #[track_caller]
+    pub(crate) fn over_puppet(puppet: &Puppet) -> Self {
+        Self::of([&Vmcp::named("demo").with("a", puppet.addr)])
     }
 
     /// Publishes the table of these and waits until it is served and its backends are reached.
