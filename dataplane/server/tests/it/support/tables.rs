@@ -63,9 +63,9 @@ impl Vmcp {
         Self { server, backends: Vec::new() }
     }
 
-    /// Adds a backend at `addr`, bounded by 30 s per call.
+    /// Adds a backend at `addr`. The bound of its calls is beyond that of every test's waiting.
     pub(crate) fn with(self, workload: &str, addr: SocketAddr) -> Self {
-        self.bounded(workload, addr, Duration::from_secs(30))
+        self.bounded(workload, addr, 10 * super::DEADLINE)
     }
 
     /// Adds a backend with a bound of its calls.
