@@ -4,7 +4,10 @@
 use crate::metrics::BackendStats;
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
 use tidegate_dataplane_core::catalog::Contribution;
 use tidegate_dataplane_core::token::backend_hash;
 use tidegate_proto::table::{Backend, BackendId};
@@ -90,7 +93,7 @@ impl Shared {
 
     /// Reachability as last seen.
     pub(crate) fn reach(&self) -> Reach {
-        match self.health.load(Relaxed) {
+        match self.health.load(Acquire) {
             1 => Reach::Up,
             2 => Reach::Down,
             3 => Reach::Unauthenticated,
@@ -99,7 +102,7 @@ impl Shared {
     }
 
     pub(crate) fn set_reach(&self, reach: Reach) -> bool {
-        let changed = self.health.swap(reach as u32, Relaxed) != reach as u32;
+        let changed = self.health.swap(reach as u32, AcqRel) != reach as u32;
         if changed {
             self.revision.fetch_add(1, Relaxed);
         }

@@ -17,7 +17,7 @@ use pingora_core::protocols::Stream;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
-use tidegate_dataplane_codec::chunked::Chunked;
+use tidegate_dataplane_codec::chunked::BodyFollower;
 use tidegate_dataplane_codec::http::{self, ContentType, HttpError, ResponseFraming};
 use tidegate_dataplane_codec::json::{self, Peek};
 use tidegate_dataplane_codec::sse::SseParser;
@@ -220,51 +220,27 @@ impl<'s> Reader<'s> {
 
 /// A body as it arrives, with its framing taken off.
 struct Body {
-    framing: Framing,
+    follower: BodyFollower,
     events: SseParser,
     bytes: Vec<u8>,
     ended: bool,
 }
 
-enum Framing {
-    Left(u64),
-    Chunked(Chunked),
-    UntilClose,
-}
-
 impl Body {
     fn new(framing: ResponseFraming) -> Self {
-        let framing = match framing {
-            ResponseFraming::Empty => Framing::Left(0),
-            ResponseFraming::Length(n) => Framing::Left(n),
-            ResponseFraming::Chunked => Framing::Chunked(Chunked::default()),
-            ResponseFraming::UntilClose => Framing::UntilClose,
-        };
-        Self { framing, events: SseParser::default(), bytes: Vec::new(), ended: false }
+        let follower = framing.follower();
+        Self { follower, events: SseParser::default(), bytes: Vec::new(), ended: false }
     }
 
     /// Takes what belongs to the body out of `buf`; true at its end.
     fn feed(&mut self, buf: &mut Vec<u8>) -> Result<bool, ExchangeError> {
-        let used = match &mut self.framing {
-            Framing::Left(left) => {
-                let n = usize::try_from(*left).map_or(buf.len(), |l| l.min(buf.len()));
-                self.bytes.extend_from_slice(&buf[..n]);
-                *left -= n as u64;
-                self.ended |= *left == 0;
-                n
-            }
-            Framing::Chunked(c) => {
-                let (n, ended) = c.decode(buf, &mut self.bytes, MAX_ANSWER).map_err(ExchangeError::Http)?;
-                self.ended |= ended;
-                n
-            }
-            Framing::UntilClose => {
-                self.bytes.append(buf);
-                0
-            }
-        };
+        let (used, ended) = self.follower.decode(buf, &mut self.bytes, MAX_ANSWER).map_err(|e| match e {
+            HttpError::BodyTooLarge => ExchangeError::TooLarge,
+            e => ExchangeError::Http(e),
+        })?;
         buf.drain(..used);
-        if self.bytes.len() > MAX_ANSWER { Err(ExchangeError::TooLarge) } else { Ok(self.ended) }
+        self.ended |= ended;
+        Ok(self.ended)
     }
 
     /// The same for an event stream, whose events' data goes to `on_event`.

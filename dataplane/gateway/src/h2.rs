@@ -9,7 +9,6 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use pingora_http::{RequestHeader, ResponseHeader};
 use std::sync::Arc;
-use tidegate_dataplane_codec::chunked::Chunked;
 use tidegate_dataplane_codec::http::{self, ResponseFraming};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -142,11 +141,13 @@ async fn pass_answer(session: &mut ServerSession, pipe: &mut DuplexStream) -> Re
             None => {}
         }
     };
-    let mut body = Body::new(framing);
+    let mut body = framing.follower();
     loop {
-        let (data, done) = body.take(&mut buf)?;
+        let mut data = Vec::new();
+        let (used, done) = body.decode(&buf, &mut data, usize::MAX).map_err(StreamError::Http)?;
+        buf.drain(..used);
         if !data.is_empty() || done {
-            session.write_response_body(data, done).await?;
+            session.write_response_body(data.into(), done).await?;
         }
         if done {
             return Ok(());
@@ -171,40 +172,9 @@ fn read_head(buf: &[u8]) -> Result<Option<(ResponseHeader, ResponseFraming, usiz
     for (name, value) in head.passed() {
         out.append_header(name.to_ascii_lowercase(), value)?;
     }
+    // not passed on from a backend, but this answer is the pipeline's own
+    if let Some(session) = head.session {
+        out.insert_header("mcp-session-id", session)?;
+    }
     Ok(Some((out, head.framing, head.head_len)))
-}
-
-enum Body {
-    Left(u64),
-    Chunked(Chunked),
-    UntilClose,
-}
-
-impl Body {
-    fn new(framing: ResponseFraming) -> Self {
-        match framing {
-            ResponseFraming::Empty => Self::Left(0),
-            ResponseFraming::Length(n) => Self::Left(n),
-            ResponseFraming::Chunked => Self::Chunked(Chunked::default()),
-            ResponseFraming::UntilClose => Self::UntilClose,
-        }
-    }
-
-    /// The data among the bytes at hand, and whether the body ended with it.
-    fn take(&mut self, buf: &mut Vec<u8>) -> Result<(Bytes, bool), StreamError> {
-        match self {
-            Self::Left(left) => {
-                let n = usize::try_from(*left).map_or(buf.len(), |l| l.min(buf.len()));
-                *left -= n as u64;
-                Ok((buf.drain(..n).collect::<Vec<_>>().into(), *left == 0))
-            }
-            Self::Chunked(c) => {
-                let mut data = Vec::new();
-                let (n, done) = c.decode(buf, &mut data, usize::MAX).map_err(StreamError::Http)?;
-                buf.drain(..n);
-                Ok((data.into(), done))
-            }
-            Self::UntilClose => Ok((std::mem::take(buf).into(), false)),
-        }
-    }
 }

@@ -7,7 +7,7 @@ use hashbrown::{HashMap, HashTable};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tidegate_dataplane_core::token::{Binding, McpSession};
+use tidegate_dataplane_core::token::{Binding, McpSession, Sealer};
 use tidegate_proto::table::VirtualServerId;
 use tokio::sync::Notify;
 
@@ -119,6 +119,8 @@ impl Session {
 #[derive(Default)]
 pub(crate) struct Sessions {
     by_id: Mutex<Known>,
+    /// seconds since the epoch, told by [`Sessions::tick`]: good enough for an expiry
+    now: AtomicU64,
 }
 
 #[derive(Default)]
@@ -141,6 +143,15 @@ impl Sessions {
         Some(session)
     }
 
+    /// Tells the time, at least once a second.
+    pub(crate) fn tick(&self) {
+        self.now.store(unix_now(), Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        self.now.load(Relaxed)
+    }
+
     pub(crate) fn remember(&self, session: &Arc<Session>) {
         let mut known = lock(&self.by_id);
         if known.live.len() >= MAX_SESSIONS
@@ -161,6 +172,8 @@ impl Sessions {
 #[derive(Default)]
 pub(crate) struct Cache {
     table: HashTable<Arc<Session>>,
+    /// The keys that the tokens in it were opened with: others, and each is opened again.
+    sealer: Option<Arc<Sealer>>,
 }
 
 impl Cache {
@@ -173,9 +186,14 @@ impl Cache {
         server: &Server,
         token: &[u8],
     ) -> Option<Arc<Session>> {
+        if self.sealer.as_ref().map(Arc::as_ptr) != server.sealer.as_ref().map(Arc::as_ptr) {
+            self.table.clear();
+            self.sealer.clone_from(&server.sealer);
+        }
         let h = hash(token);
         if let Some(s) = self.table.find(h, |s| s.token.as_bytes() == token) {
-            return (!s.ended() && s.server == *server.id()).then(|| s.clone());
+            let open = !s.ended() && s.server == *server.id() && all.now() < s.content.expires_unix;
+            return open.then(|| s.clone());
         }
         let s = all.open(server, token)?;
         inc(opened);

@@ -31,6 +31,8 @@ pub(crate) struct Server {
     pub(crate) members: Vec<Arc<Member>>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) sealer: Option<Arc<Sealer>>,
+    /// Every member was tried to the end once before `catalog` was merged.
+    decided: bool,
     /// What stays over edits.
     pub(crate) lasting: Arc<Lasting>,
 }
@@ -58,9 +60,9 @@ impl Server {
         self.members.iter().find(|m| m.backend.hash == backend)
     }
 
-    /// Has every member been tried to the end once?
+    /// Is the catalog all that there is, as far as backends could be reached?
     pub(crate) fn decided(&self) -> bool {
-        self.members.iter().all(|m| m.backend.shared.reach() != Reach::Unknown)
+        self.decided
     }
 }
 
@@ -130,9 +132,12 @@ fn carry_server(
             Some(Member { backend, workload: m.workload.as_str().into(), call_timeout: m.call_timeout })
         })
         .collect();
+    // read before the contributions: a backend is marked as tried only after its list is there
+    let decided = members.iter().all(|m| m.backend.shared.reach() != Reach::Unknown);
     let contributions: Vec<_> = members.iter().map(|m| m.backend.shared.contribution.load_full()).collect();
     if let Some(p) = previous
         && Arc::ptr_eq(&p.entry, entry)
+        && p.decided == decided
         && p.same_parts(&members, &contributions, sealer)
     {
         return Some(p.clone());
@@ -146,6 +151,7 @@ fn carry_server(
         contributions,
         catalog,
         sealer: sealer.cloned(),
+        decided,
         lasting,
     }))
 }

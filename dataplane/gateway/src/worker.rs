@@ -50,7 +50,10 @@ impl Service for Worker {
                     Ok(()) => set.follow(&ports.borrow_and_update().clone()),
                     Err(_) => break,
                 },
-                _ = sweep.tick() => local(|l| l.pool.sweep(Instant::now())),
+                _ = sweep.tick() => {
+                    self.gw.sessions.tick();
+                    local(|l| l.pool.sweep(Instant::now()));
+                }
                 _ = draining.wait_for(|d| *d) => break,
             }
         }

@@ -52,6 +52,9 @@ pub(crate) struct Args {
     /// How to log
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
+    /// Seconds that a session lives
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, hide = true)]
+    session_seconds: u64,
     /// Milliseconds between keep-alive comments on a GET stream
     #[arg(long, value_name = "MS", default_value_t = 15_000, hide = true)]
     keep_alive_ms: u64,
@@ -78,6 +81,7 @@ impl Args {
         o.threads = self.threads.map_or(o.threads, usize::from);
         o.allowed_hosts = self.allowed_host.clone();
         o.allowed_origins = self.allowed_origin.clone();
+        o.session = Duration::from_secs(self.session_seconds);
         o.keep_alive = Duration::from_millis(self.keep_alive_ms.max(1));
         o.idle = Duration::from_millis(self.idle_ms);
         if let Some(read) = self.read_ms.map(Duration::from_millis) {

@@ -28,4 +28,18 @@ impl BodyFollower {
             Self::UntilClose => Ok((b.len(), false)),
         }
     }
+
+    /// Appends the data among these bytes to `out`, which never grows beyond `limit`; says as [`feed`](Self::feed)
+    /// how many bytes were used and whether the body ended.
+    pub fn decode(&mut self, b: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(usize, bool), HttpError> {
+        if let Self::Chunked(c) = self {
+            return c.decode(b, out, limit);
+        }
+        let (n, done) = self.feed(b)?;
+        if n > limit.saturating_sub(out.len()) {
+            return Err(HttpError::BodyTooLarge);
+        }
+        out.extend_from_slice(&b[..n]);
+        Ok((n, done))
+    }
 }

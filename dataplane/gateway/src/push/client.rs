@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -25,6 +26,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// Least time between two reports.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
+/// How long a written table may wait for the disk; a crash of the machine loses that much.
+const SYNC_AFTER: Duration = Duration::from_secs(1);
+
 /// The push client of a node.
 pub(super) struct Client {
     config: PushConfig,
@@ -33,6 +37,8 @@ pub(super) struct Client {
     reports: watch::Receiver<Arc<wire::Report>>,
     session: Session,
     applying: Option<JoinHandle<Refused>>,
+    /// a sync is due
+    unsynced: Arc<AtomicBool>,
     epoch: Instant,
     random: SystemRandom,
 }
@@ -74,7 +80,17 @@ impl Client {
         };
         let session = Session::new(identity, terms, Arc::new(held), keys.as_ref());
         let (epoch, random) = (Instant::now(), SystemRandom::new());
-        Self { config, terms, applier, reports, session, applying: None, epoch, random }
+        Self {
+            config,
+            terms,
+            applier,
+            reports,
+            session,
+            applying: None,
+            unsynced: Arc::default(),
+            epoch,
+            random,
+        }
     }
 
     pub(super) async fn run(mut self, mut shutdown: Pin<&mut impl Future<Output = ()>>) {
@@ -201,12 +217,27 @@ impl Client {
             table.map_or(Ok(()), |t| state::save_table(&dir, &t))
         };
         let error = match tokio::task::spawn_blocking(write).await {
-            Ok(Ok(())) => return,
+            Ok(Ok(())) => return self.sync_soon(),
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
         let dir = self.config.state_dir.display();
         tracing::error!(%dir, error, "last-known-good not written");
+    }
+
+    /// Brings the table to the disk in a while, once for all that is written until then.
+    fn sync_soon(&self) {
+        if self.unsynced.swap(true, Relaxed) {
+            return;
+        }
+        let (dir, unsynced) = (self.config.state_dir.clone(), self.unsynced.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(SYNC_AFTER).await;
+            unsynced.store(false, Relaxed);
+            if let Ok(Err(error)) = tokio::task::spawn_blocking(move || state::sync_table(&dir)).await {
+                tracing::warn!(%error, "last-known-good not synced to the disk");
+            }
+        });
     }
 
     fn now(&self) -> Duration {

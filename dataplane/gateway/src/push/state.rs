@@ -48,14 +48,22 @@ pub fn load_last_known_good(state_dir: &Path) -> LoadedState {
     LoadedState { table, keys, problems }
 }
 
-/// Writes the table so that a crash leaves the old file or the new one.
+/// Writes the table so that a crash of the process leaves the old file or the new one. A crash of the machine
+/// is [`sync_table`]'s: waiting for the disk here would hold up the verdict, and with it the next edit.
 pub(super) fn save_table(state_dir: &Path, table: &Table) -> io::Result<()> {
-    write_atomically(state_dir, TABLE_FILE, &persist::encode(table), 0o644)
+    replace(state_dir, TABLE_FILE, &persist::encode(table), 0o644).map(drop)
 }
 
-/// Writes the session keys likewise, for the owner only.
+/// Waits until the table is on the disk.
+pub(super) fn sync_table(state_dir: &Path) -> io::Result<()> {
+    File::open(state_dir.join(TABLE_FILE))?.sync_all()?;
+    File::open(state_dir)?.sync_all()
+}
+
+/// Writes the session keys likewise, for the owner only, and waits for the disk.
 pub(super) fn save_keys(state_dir: &Path, keys: &KeyRing) -> io::Result<()> {
-    write_atomically(state_dir, KEYS_FILE, &persist::encode_keys(keys), 0o600)
+    replace(state_dir, KEYS_FILE, &persist::encode_keys(keys), 0o600)?.sync_all()?;
+    File::open(state_dir)?.sync_all()
 }
 
 fn load<T>(
@@ -110,7 +118,7 @@ fn chain(error: &ReadError) -> String {
     }
 }
 
-fn write_atomically(dir: &Path, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn replace(dir: &Path, name: &str, bytes: &[u8], mode: u32) -> io::Result<File> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let temporary = dir.join(format!(".{name}.tmp"));
     // one left over by a crash may have another mode
@@ -120,9 +128,8 @@ fn write_atomically(dir: &Path, name: &str, bytes: &[u8], mode: u32) -> io::Resu
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
     fs::rename(&temporary, dir.join(name))?;
-    File::open(dir)?.sync_all()
+    Ok(file)
 }
 
 #[cfg(test)]
