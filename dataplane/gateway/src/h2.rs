@@ -74,7 +74,10 @@ impl H2 {
             drop(inner);
         };
         let exchange = async {
-            outer.write_all(&request).await?;
+            // refused before it was read whole: the answer is in the pipe all the same
+            if let Err(e) = outer.write_all(&request).await {
+                tracing::debug!(error = %e, "request not taken whole");
+            }
             let done = pass_answer(session, &mut outer).await;
             drop(outer);
             done
@@ -137,7 +140,7 @@ async fn pass_answer(session: &mut ServerSession, pipe: &mut DuplexStream) -> Re
                 session.write_response_header(Box::new(head)).await?;
                 break framing;
             }
-            None if pipe.read_buf(&mut buf).await? == 0 => return Err(StreamError::Gone),
+            None if read_more(session, pipe, &mut buf).await? == 0 => return Err(StreamError::Gone),
             None => {}
         }
     };
@@ -152,16 +155,24 @@ async fn pass_answer(session: &mut ServerSession, pipe: &mut DuplexStream) -> Re
         if done {
             return Ok(());
         }
-        let read = tokio::select! {
-            read = pipe.read_buf(&mut buf) => read?,
-            _ = session.read_body_or_idle(true) => return Err(StreamError::Gone),
-        };
-        if read == 0 {
+        if read_more(session, pipe, &mut buf).await? == 0 {
             return match framing {
                 ResponseFraming::UntilClose => Ok(session.write_response_body(Bytes::new(), true).await?),
                 _ => Err(StreamError::Gone),
             };
         }
+    }
+}
+
+/// Reads what the pipeline writes next, unless the client resets the stream or its connection ends.
+async fn read_more(
+    session: &mut ServerSession,
+    pipe: &mut DuplexStream,
+    buf: &mut Vec<u8>,
+) -> Result<usize, StreamError> {
+    tokio::select! {
+        read = pipe.read_buf(buf) => Ok(read?),
+        _ = session.read_body_or_idle(true) => Err(StreamError::Gone),
     }
 }
 
