@@ -84,6 +84,11 @@ impl ControlPlane {
         });
     }
 
+    /// The newest table.
+    pub(crate) fn published(&self) -> Arc<Table> {
+        self.news.borrow().newest.as_ref().map(|v| v.table().clone()).unwrap_or_default()
+    }
+
     /// Waits until the node has decided on everything published.
     #[track_caller]
     pub(crate) fn settled(&self) -> Seen {

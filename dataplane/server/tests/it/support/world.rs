@@ -1,13 +1,16 @@
 //! The usual stage: a control plane, a gateway, and what is published.
 
-use super::control_plane::ControlPlane;
+use super::control_plane::{ControlPlane, Seen};
 use super::gateway::Gateway;
 use super::mcp::Client;
 use super::puppet::Puppet;
 use super::tables::{Vmcp, table};
 use tidegate_bench_mock::{Mock, Options};
-use tidegate_proto::table::Table;
-use tidegate_proto::wire::BackendHealth;
+use tidegate_proto::table::{Member, Table};
+use tidegate_proto::wire::{BackendHealth, VirtualServerState};
+
+/// A report names no more tools of one virtual server.
+const REPORTED: usize = 2_000;
 
 /// A control plane and a gateway that follows it.
 pub(crate) struct World {
@@ -76,13 +79,19 @@ impl World {
         self.plane.settled();
     }
 
-    /// Waits until every backend was reached.
+    /// Waits until every backend that is published was reached and its tools are served.
     #[track_caller]
     pub(crate) fn reached(&self) {
-        super::until("all backends are healthy", || {
+        let table = self.plane.published();
+        super::until("all backends are healthy and listed", || {
             let seen = self.plane.seen();
-            let healthy = |b: &tidegate_proto::wire::BackendState| b.health() == BackendHealth::Healthy;
-            !seen.virtual_servers.is_empty() && seen.backends.values().all(healthy)
+            table
+                .virtual_servers()
+                .filter(|v| !seen.refusals.contains_key(&format!("virtual server {}", v.id)))
+                .all(|server| match seen.virtual_servers.get(&server.id.to_string()) {
+                    Some(state) => server.members.iter().all(|m| is_served(&seen, state, m)),
+                    None => false,
+                })
         });
     }
 
@@ -97,4 +106,12 @@ impl World {
     pub(crate) fn client_of(&self, name: &str) -> Client {
         Client::open(self.gateway.addr, &format!("/default/{name}/mcp"))
     }
+}
+
+/// Is a member healthy, and are its tools among those that the node says it serves?
+fn is_served(seen: &Seen, state: &VirtualServerState, member: &Member) -> bool {
+    let Some(backend) = seen.backends.get(member.backend.as_str()) else { return false };
+    let listed = || state.tools.iter().any(|t| t.backend == member.workload);
+    backend.health() == BackendHealth::Healthy
+        && (backend.tools == 0 || state.tools.len() >= REPORTED || listed())
 }
