@@ -10,8 +10,12 @@ pub(crate) fn compare(b: &[u8]) {
     match (peek(b), theirs) {
         (Ok(Peek::Batch), _) => assert_eq!(b.trim_ascii_start().first(), Some(&b'[')),
         (Ok(Peek::Message(e)), Ok(v)) => same(b, &e, &v),
-        // half a surrogate pair in a value that we do not read: RFC 8259 allows it, serde_json does not
-        (Ok(_), Err(e)) => assert!(has_surrogate(b), "we took what serde_json refused: {e}"),
+        // half a surrogate pair in a value that we do not read: RFC 8259 allows it, serde_json does not; nor does
+        // it build a number beyond f64, though it reads over one
+        (Ok(_), Err(e)) => {
+            let grammatical = serde_json::from_slice::<serde::de::IgnoredAny>(b).is_ok();
+            assert!(grammatical || has_surrogate(b), "we took what serde_json refused: {e}");
+        }
         (Err(JsonError::Malformed(_)), Ok(_)) => panic!("we took for malformed what serde_json read"),
         (Err(JsonError::NotAnObject), Ok(v)) => assert!(!v.is_object() && !v.is_array()),
         (Err(_), _) => {}

@@ -232,7 +232,7 @@ fn many_clients_at_once_get_their_own_answers() {
                 for i in 0..50 {
                     let tool = if (n + i) % 2 == 0 { "a_echo" } else { "b_echo" };
                     assert_eq!(
-                        client.call_text(tool, json!({"n": n, "i": i})),
+                        client.call_text(tool, json!({"i": i, "n": n})),
                         format!(r#"{{"i":{i},"n":{n}}}"#)
                     );
                 }
