@@ -13,9 +13,6 @@ use tidegate_dataplane_codec::http::{self, ContentType, ResponseFraming, Respons
 /// Up to this size the first part of a body is copied behind its head.
 const COPY: usize = 4096;
 
-/// What a client may send ahead while its call runs.
-const MAX_PIPELINED: usize = 64 * 1024;
-
 /// How an exchange ended.
 #[derive(Debug)]
 pub(super) enum Ended {
@@ -87,7 +84,8 @@ impl Answer {
         let mut buf = local(|l| std::mem::take(&mut l.scratch));
         let r = self.poll_with(cx, client, up, conn, &mut buf);
         local(|l| l.scratch = buf);
-        r
+        // nothing to pass on and no end in sight
+        if r.is_pending() && self.unsent.is_empty() { conn.watch(cx, client) } else { r }
     }
 
     fn poll_with<C: Io, U: Io>(
@@ -132,7 +130,7 @@ impl Answer {
         if conn.deadline.expired(cx) {
             return Ready(Ended::Deadline);
         }
-        watch(cx, client, conn, buf)
+        Pending
     }
 
     fn take<C: Io>(&mut self, cx: &mut Context<'_>, client: &mut C, b: &[u8]) -> Result<(), Ended> {
@@ -225,16 +223,4 @@ fn acceptable(head: &ResponseHead<'_, '_>) -> Result<(), Ended> {
         (500..=599, _) => Err(Ended::Broken("it answered with a server error")),
         _ => Err(Ended::NotMcp),
     }
-}
-
-/// Waiting for the backend: learn of it when the client goes away, which cancels the call.
-fn watch<C: Io>(cx: &mut Context<'_>, client: &mut C, conn: &mut Conn<'_>, buf: &mut [u8]) -> Poll<Ended> {
-    while conn.pend.len() < MAX_PIPELINED {
-        match client.poll_read(cx, buf) {
-            Pending => break,
-            Ready(Ok(0) | Err(_)) => return Ready(Ended::Client),
-            Ready(Ok(n)) => conn.pend.extend_from_slice(&buf[..n]),
-        }
-    }
-    Pending
 }

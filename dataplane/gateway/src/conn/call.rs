@@ -16,9 +16,12 @@ use pingora_core::protocols::Stream;
 use std::future::poll_fn;
 use std::io::IoSlice;
 use std::sync::Arc;
-use std::task::Poll::Ready;
+use std::task::{Context, Poll, Poll::Pending, Poll::Ready};
 use std::time::Instant;
 use tidegate_dataplane_core::fault::Fault;
+
+/// What a client may send ahead while its call runs.
+const MAX_PIPELINED: usize = 64 * 1024;
 
 pub(super) struct Call {
     pub(super) record: Record,
@@ -38,7 +41,7 @@ impl Conn<'_> {
     pub(super) async fn call<C: Io>(&mut self, io: &mut C, mut call: Call) -> bool {
         self.deadline.arm(call.arrival.at, call.member.call_timeout);
         let mut answer = Answer::new(call.progress.then_some(call.member.call_timeout), call.arrival.close);
-        let ended = match self.send(&mut call).await {
+        let ended = match self.send(io, &mut call).await {
             Err(ended) => ended,
             Ok(mut up) => {
                 let ended = poll_fn(|cx| answer.poll(cx, io, &mut up, self)).await;
@@ -51,7 +54,8 @@ impl Conn<'_> {
         self.settle(io, call, &answer, ended).await
     }
 
-    async fn send(&mut self, call: &mut Call) -> Result<Stream, Ended> {
+    /// Connects if need be and sends what is left, unless the client leaves meanwhile.
+    async fn send<C: Io>(&mut self, io: &mut C, call: &mut Call) -> Result<Stream, Ended> {
         let mut up = match call.stream.take() {
             Some(up) => up,
             None => upstream::connect(&self.site.gw, &call.member.backend, self.deadline.left())
@@ -66,13 +70,30 @@ impl Conn<'_> {
                 if self.deadline.expired(cx) {
                     return Ready(Err(Ended::Deadline));
                 }
-                up.poll_write(cx, &[IoSlice::new(&call.rest[at..])])
-                    .map_err(|_| Ended::Broken("connection broke while sending"))
+                match up.poll_write(cx, &[IoSlice::new(&call.rest[at..])]) {
+                    Ready(r) => Ready(r.map_err(|_| Ended::Broken("connection broke while sending"))),
+                    Pending => self.watch(cx, io).map(Err),
+                }
             });
             at += written.await?;
         }
         call.rest = Vec::new();
         Ok(up)
+    }
+
+    /// Waiting for the backend: learn of it when the client goes away, which cancels the call.
+    pub(super) fn watch<C: Io>(&mut self, cx: &mut Context<'_>, client: &mut C) -> Poll<Ended> {
+        let pend = &mut self.pend;
+        local(|l| {
+            while pend.len() < MAX_PIPELINED {
+                match client.poll_read(cx, &mut l.scratch) {
+                    Pending => break,
+                    Ready(Ok(0) | Err(_)) => return Ready(Ended::Client),
+                    Ready(Ok(n)) => pend.extend_from_slice(&l.scratch[..n]),
+                }
+            }
+            Pending
+        })
     }
 
     async fn settle<C: Io>(&mut self, io: &mut C, mut call: Call, answer: &Answer, ended: Ended) -> bool {

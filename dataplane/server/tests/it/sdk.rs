@@ -4,6 +4,7 @@ use crate::sessions::seen;
 use crate::support::ports;
 use crate::support::process::{Program, output, test_deps, workspace_binary};
 use crate::support::tables::Vmcp;
+use crate::support::until;
 use crate::support::world::{World, mock, mock_with};
 use rmcp::model::{CallToolRequestParams, CallToolResult, ProgressNotificationParam};
 use rmcp::service::{NotificationContext, RunningService};
@@ -53,11 +54,12 @@ impl Stage {
         json!([
             {"tool": "a_who", "arguments": {}},
             {"tool": "b_echo", "arguments": {"n": 1}},
-            {"tool": "a_progress", "arguments": {"n": 3, "interval_ms": 5}},
+            {"tool": "a_progress", "arguments": {"n": 3, "interval_ms": 5}, "progress": 3},
             {"tool": "a_fail", "arguments": {}},
             {"tool": "time_current_time", "arguments": {"time_zone": "Asia/Tokyo"}},
             {"tool": "ref_echo", "arguments": {"message": "hello"}},
-            {"tool": "ref_trigger-long-running-operation", "arguments": {"duration": 0.2, "steps": 4}},
+            {"tool": "ref_trigger-long-running-operation", "arguments": {"duration": 0.2, "steps": 4},
+             "progress": 4},
         ])
     }
 
@@ -193,7 +195,11 @@ fn the_rust_sdk_works() {
             let result = call(&client, tool, &step["arguments"]).await;
             let text: String =
                 result.content.iter().filter_map(|c| Some(c.as_text()?.text.clone())).collect();
-            let progress = watcher.progress.lock().expect("no panic holds it").clone();
+            // the SDK gives notifications to tasks of their own: the last may come behind the result
+            let awaited = step["progress"].as_u64().unwrap_or(0);
+            let heard = || watcher.progress.lock().expect("no panic holds it").clone();
+            until("all progress", || heard().len() as u64 >= awaited);
+            let progress = heard();
             results
                 .push(json!({"text": text, "isError": result.is_error == Some(true), "progress": progress}));
         }
