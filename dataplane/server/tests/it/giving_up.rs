@@ -3,10 +3,13 @@
 use crate::sessions::seen;
 use crate::support::http::Http;
 use crate::support::mcp::{call, call_with_progress, cancelled};
+use crate::support::ports;
+use crate::support::process::{Program, workspace_binary};
 use crate::support::puppet::{Puppet, progress};
 use crate::support::tables::Vmcp;
 use crate::support::world::{World, mock};
 use serde_json::{Value, json};
+use std::process::Command;
 use std::time::Duration;
 
 #[test]
@@ -47,6 +50,24 @@ fn the_connection_of_a_cancelled_call_is_closed_and_not_used_again() {
     let act = puppet.act();
     drop(client);
     act.closed();
+}
+
+#[test]
+fn a_client_that_leaves_while_its_call_is_still_being_sent_is_noticed() {
+    let addr = ports::free();
+    let mut command = Command::new(workspace_binary("mock-mcp"));
+    let backend = Program::listening(command.args(["--listen", &addr.to_string(), "--name", "a"]), addr);
+    let world = World::of([&Vmcp::named("demo").with("a", addr)]);
+    let mut client = world.client();
+    assert_eq!(client.call_text("a_who", json!({})), "a");
+    backend.freeze();
+    // more than the socket buffers of both sides take
+    client.send(&call(2, "a_echo", json!({"text": "x".repeat(7 << 20)})));
+    world.gateway.metric_where("tidegate_requests_in_flight", "", |n| n == 1.0);
+    drop(client);
+    world.gateway.metric_where("tidegate_requests_in_flight", "", |n| n == 0.0);
+    let gone = r#"kind="tools_call",end="client_gone""#;
+    assert_eq!(world.gateway.metric("tidegate_requests_total", gone), 1.0);
 }
 
 #[test]

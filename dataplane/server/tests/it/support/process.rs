@@ -65,6 +65,14 @@ impl Program {
     }
 }
 
+impl Program {
+    /// Stops it in the middle of whatever it does: it reads nothing any more.
+    pub(crate) fn freeze(&self) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).expect("a running process");
+    }
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
         if std::thread::panicking() {
