@@ -26,6 +26,9 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// How long a first `tools/list` waits for backends that were never reached.
 const FIRST_LIST: Duration = Duration::from_secs(3);
 
+/// Most backend sessions that `initialize` opens: about as many as fit into a token.
+const AT_ONCE: usize = 48;
+
 pub(super) struct Slow {
     pub(super) record: Record,
     pub(super) session: Option<Arc<Session>>,
@@ -78,8 +81,8 @@ impl Conn<'_> {
         self.flush(io, &answer).await && !arrival.close
     }
 
-    /// Opens a session at every backend that is not known to be down. Those that do not answer in time are
-    /// opened at their first call.
+    /// Opens a session at the backends that are not known to be down, as many as a token has room for. Those
+    /// that do not answer in time, and the rest, are opened at their first call.
     async fn open_session(
         &mut self,
         server: &Arc<Server>,
@@ -89,7 +92,8 @@ impl Conn<'_> {
     ) -> Result<Vec<u8>, Fault> {
         let sealer = server.sealer.as_ref().ok_or(Fault::NotReady)?;
         let reachable = server.members.iter().filter(|m| m.backend.shared.reach() == Reach::Up);
-        let opened = join_all(reachable.map(|m| self.open_backend(m, version, client_info))).await;
+        let opened =
+            join_all(reachable.take(AT_ONCE).map(|m| self.open_backend(m, version, client_info))).await;
         let mut random = [0u8; 28];
         self.site.gw.random.fill(&mut random).map_err(|_| Fault::Internal)?;
         let (id, nonce) = random.split_at(16);
