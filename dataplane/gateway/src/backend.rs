@@ -5,7 +5,7 @@ use crate::metrics::BackendStats;
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicU32, AtomicU64,
+    AtomicU32,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 use tidegate_dataplane_core::catalog::Contribution;
@@ -37,8 +37,6 @@ pub(crate) struct Shared {
     /// What the catalog session last found.
     pub(crate) view: std::sync::Mutex<View>,
     health: AtomicU32,
-    /// Bumped at each change of health or contribution.
-    pub(crate) revision: AtomicU64,
 }
 
 /// What is known of a backend, for people.
@@ -87,7 +85,6 @@ impl Shared {
             stats: BackendStats::default(),
             view: std::sync::Mutex::default(),
             health: AtomicU32::new(0),
-            revision: AtomicU64::new(0),
         }
     }
 
@@ -101,12 +98,9 @@ impl Shared {
         }
     }
 
+    /// Notes what was seen; true when that is news.
     pub(crate) fn set_reach(&self, reach: Reach) -> bool {
-        let changed = self.health.swap(reach as u32, AcqRel) != reach as u32;
-        if changed {
-            self.revision.fetch_add(1, Relaxed);
-        }
-        changed
+        self.health.swap(reach as u32, AcqRel) != reach as u32
     }
 }
 

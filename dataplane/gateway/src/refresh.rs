@@ -8,7 +8,6 @@ use crate::snapshot::Snapshot;
 use crate::state::Gateway;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidegate_dataplane_core::catalog::Contribution;
 use tidegate_dataplane_core::protocol::ProtocolVersion;
@@ -169,7 +168,6 @@ impl Keeper {
         if changed {
             tracing::info!(backend = %shared.id, tools = list.len(), "capabilities read");
             shared.contribution.store(Some(Arc::new(list)));
-            shared.revision.fetch_add(1, Relaxed);
         }
         if shared.set_reach(Reach::Up) || changed {
             self.gw.contributed.notify_one();

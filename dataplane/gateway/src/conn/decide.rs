@@ -35,7 +35,7 @@ impl Conn<'_> {
             Err(fault) => return self.fault(cx, io, &fault, arrival),
         };
         if endpoint != Endpoint::Mcp {
-            return self.operational(cx, io, head, server, endpoint, arrival);
+            return self.operational(cx, io, head, endpoint, arrival);
         }
         if let Some(fault) = self.forbidden(&snapshot, head) {
             return self.fault_of(cx, io, server, Kind::Other, &fault, arrival);

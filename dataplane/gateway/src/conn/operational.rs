@@ -3,8 +3,6 @@
 use super::request::Conn;
 use super::{Arrival, Step, reply};
 use crate::io::Io;
-use crate::snapshot::Server;
-use std::sync::Arc;
 use std::task::Context;
 use tidegate_dataplane_codec::http::RequestHead;
 use tidegate_dataplane_core::fault::Fault;
@@ -16,7 +14,6 @@ impl Conn<'_> {
         cx: &mut Context<'_>,
         io: &mut C,
         head: &RequestHead<'_, '_>,
-        _server: &Arc<Server>,
         endpoint: Endpoint,
         arrival: Arrival,
     ) -> Step {
