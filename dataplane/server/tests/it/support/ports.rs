@@ -4,8 +4,9 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-const FIRST: u32 = 10_000;
-const COUNT: u32 = 20_000;
+/// Above 10080, which `fetch` refuses to call (WHATWG Fetch, «bad port»).
+const FIRST: u32 = 10_100;
+const COUNT: u32 = 19_900;
 
 static TAKEN: AtomicU32 = AtomicU32::new(0);
 
