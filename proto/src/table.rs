@@ -70,6 +70,19 @@ pub struct Backend {
     pub headers: Vec<Header>,
     /// Which addresses may be dialled.
     pub egress: Egress,
+    /// What one node may have open towards it.
+    pub limits: Limits,
+}
+
+/// What one node has open towards a backend at most, whoever asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// TCP connections, idle ones included; at least 1.
+    pub connections: u32,
+    /// Calls in flight; at least 1.
+    pub requests: u32,
+    /// Calls that wait for one of those to end; beyond it they are refused.
+    pub pending: u32,
 }
 
 /// Whether a backend runs beside the gateway or elsewhere.
@@ -154,6 +167,23 @@ pub struct VirtualServer {
     pub passthrough_headers: Vec<String>,
     /// How often status is reported.
     pub status_interval: Duration,
+    /// Bounds beside that of whole calls.
+    pub timeouts: Timeouts,
+    /// May a call of a tool that is marked read-only or idempotent be sent again when its outcome is not known?
+    pub retry_idempotent: bool,
+    /// Log each request (`operational.logLevel: debug`).
+    pub request_log: bool,
+}
+
+/// Bounds of parts of a backend request (annotations `tidegate.dev/*`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Of connecting.
+    pub connect: Duration,
+    /// Of silence in an answer that is an event stream; absent: the bound of the whole call.
+    pub idle: Option<Duration>,
+    /// Of whole calls, by exposed tool name; goes before the workload's.
+    pub tools: BTreeMap<String, Duration>,
 }
 
 /// One backend as used by one virtual server.
@@ -265,6 +295,9 @@ pub struct BreakerPolicy {
     pub failure_threshold: u32,
     /// How long it stays open; at least 1 s.
     pub open_for: Duration,
+    /// Failures of calls count for the tool that was called; the backend's own breaker counts failed connections
+    /// and probes.
+    pub per_tool: bool,
 }
 
 /// `partialFailureMode` (spec 5.6).
@@ -282,6 +315,24 @@ pub enum PartialFailure {
 pub enum IncomingAuth {
     /// Anybody.
     Anonymous,
+}
+
+impl Default for Limits {
+    /// Enough for any MCP server that runs in one process, and not more than such a one bears.
+    fn default() -> Self {
+        Self { connections: 512, requests: 256, pending: 1024 }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Self::CONNECT, idle: None, tools: BTreeMap::new() }
+    }
+}
+
+impl Timeouts {
+    /// Bound of connecting where nothing else is said.
+    pub const CONNECT: Duration = Duration::from_secs(5);
 }
 
 impl BackendId {

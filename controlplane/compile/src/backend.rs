@@ -148,6 +148,7 @@ impl Parts {
             outgoing_auth: OutgoingAuth::Unauthenticated,
             headers,
             egress,
+            limits: tidegate_proto::table::Limits::default(),
         }
     }
 }

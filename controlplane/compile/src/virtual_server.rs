@@ -148,6 +148,9 @@ fn settle(document: &Document, outcome: Outcome<'_>, draft: &mut Draft) {
         incoming_auth: IncomingAuth::Anonymous,
         passthrough_headers,
         status_interval: policies.status_interval,
+        timeouts: tidegate_proto::table::Timeouts::default(),
+        retry_idempotent: false,
+        request_log: false,
     }));
 }
 

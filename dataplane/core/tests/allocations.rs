@@ -11,7 +11,7 @@ use tidegate_dataplane_core::{
 };
 use tidegate_proto::keys::{KeyRing, SessionKey};
 use tidegate_proto::table::{
-    Aggregation, BackendId, ConflictResolution, HealthPolicy, IncomingAuth, Member, PartialFailure,
+    Aggregation, BackendId, ConflictResolution, HealthPolicy, IncomingAuth, Member, PartialFailure, Timeouts,
     VirtualServer, VirtualServerId, Visibility,
 };
 
@@ -126,5 +126,8 @@ fn virtual_server() -> VirtualServer {
         incoming_auth: IncomingAuth::Anonymous,
         passthrough_headers: Vec::new(),
         status_interval: Duration::from_secs(30),
+        timeouts: Timeouts::default(),
+        retry_idempotent: false,
+        request_log: false,
     }
 }

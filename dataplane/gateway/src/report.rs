@@ -3,7 +3,7 @@
 
 use crate::backend::{BackendState, Reach};
 use crate::session::lock;
-use crate::snapshot::Server;
+use crate::snapshot::{Member, Server};
 use crate::state::Gateway;
 use tidegate_proto::wire;
 
@@ -57,5 +57,18 @@ fn server(s: &Server, listen: &str) -> wire::VirtualServerState {
         urls: own.chain([shared]).collect(),
         tools: tools.collect(),
         conflicts: s.catalog.conflicts().to_vec(),
+        members: s.members.iter().map(|m| member(m)).collect(),
+    }
+}
+
+fn member(m: &Member) -> wire::MemberState {
+    let backend = backend(&m.backend);
+    wire::MemberState {
+        workload: m.workload.as_ref().into(),
+        health: backend.health,
+        message: backend.message,
+        checked_unix_ms: backend.checked_unix_ms,
+        probed: true,
+        ..wire::MemberState::default()
     }
 }

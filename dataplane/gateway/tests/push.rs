@@ -40,6 +40,7 @@ fn table(backends: &[(&str, &str)]) -> Table {
             outgoing_auth: OutgoingAuth::Unauthenticated,
             headers: Vec::new(),
             egress: Egress::Any,
+            limits: Limits::default(),
         }));
     }
     table

@@ -2,7 +2,7 @@
 
 use super::error::{At, ConvertError, Problem, items, required};
 use super::{checks, wire};
-use crate::table::{Backend, BackendId, Egress, Endpoint, Header, Locality, OutgoingAuth, Transport};
+use crate::table::{Backend, BackendId, Egress, Endpoint, Header, Limits, Locality, OutgoingAuth, Transport};
 
 /// Wire to IR.
 pub(super) fn read(b: wire::Backend) -> Result<Backend, ConvertError> {
@@ -21,6 +21,7 @@ pub(super) fn read(b: wire::Backend) -> Result<Backend, ConvertError> {
         outgoing_auth: outgoing_auth(required(b.outgoing_auth, "outgoing_auth")?).at("outgoing_auth")?,
         headers: items("headers", b.headers, header)?,
         egress: egress(b.egress).at("egress")?,
+        limits: b.limits.map_or(Ok(Limits::default()), limits).at("limits")?,
     })
 }
 
@@ -53,7 +54,20 @@ pub(super) fn write(b: &Backend) -> wire::Backend {
         outgoing_auth: Some(write_outgoing_auth(&b.outgoing_auth)),
         headers: b.headers.iter().map(header).collect(),
         egress: egress.into(),
+        limits: Some(write_limits(b.limits)),
     }
+}
+
+fn limits(l: wire::Limits) -> Result<Limits, ConvertError> {
+    Ok(Limits {
+        connections: checks::at_least_one(l.connections).at("connections")?,
+        requests: checks::at_least_one(l.requests).at("requests")?,
+        pending: l.pending,
+    })
+}
+
+fn write_limits(l: Limits) -> wire::Limits {
+    wire::Limits { connections: l.connections, requests: l.requests, pending: l.pending }
 }
 
 fn locality(value: i32) -> Result<Locality, Problem> {

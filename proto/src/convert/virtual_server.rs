@@ -2,11 +2,13 @@
 
 mod aggregation;
 
+use std::time::Duration;
+
 use super::checks::{self, milliseconds};
 use super::error::{At, ConvertError, Problem, items, required};
 use super::wire;
 use crate::table::{
-    BackendId, BreakerPolicy, HealthPolicy, IncomingAuth, Member, PartialFailure, VirtualServer,
+    BackendId, BreakerPolicy, HealthPolicy, IncomingAuth, Member, PartialFailure, Timeouts, VirtualServer,
     VirtualServerId,
 };
 
@@ -22,6 +24,7 @@ pub(super) fn read(v: wire::VirtualServer) -> Result<VirtualServer, ConvertError
         return Err(Problem::Unsorted("workload")).at("members");
     }
     let incoming_auth = incoming_auth(required(v.incoming_auth, "incoming_auth")?).at("incoming_auth")?;
+    let timeouts = timeouts(v.connect_timeout_ms, v.idle_timeout_ms, v.tool_timeouts)?;
     Ok(VirtualServer {
         id: VirtualServerId::new(&namespace, &name),
         server_name: checks::name(v.server_name).at("server_name")?,
@@ -35,6 +38,9 @@ pub(super) fn read(v: wire::VirtualServer) -> Result<VirtualServer, ConvertError
         incoming_auth,
         passthrough_headers: items("passthrough_headers", v.passthrough_headers, checks::header_name)?,
         status_interval: checks::duration(v.status_interval_ms).at("status_interval_ms")?,
+        timeouts,
+        retry_idempotent: v.retry_idempotent,
+        request_log: v.request_log,
     })
 }
 
@@ -57,6 +63,11 @@ pub(super) fn write(v: &VirtualServer) -> wire::VirtualServer {
         passthrough_headers: v.passthrough_headers.clone(),
         status_interval_ms: milliseconds(v.status_interval),
         group: v.group.clone(),
+        connect_timeout_ms: milliseconds(v.timeouts.connect),
+        idle_timeout_ms: v.timeouts.idle.map_or(0, milliseconds),
+        tool_timeouts: v.timeouts.tools.iter().map(write_tool_timeout).collect(),
+        retry_idempotent: v.retry_idempotent,
+        request_log: v.request_log,
     }
 }
 
@@ -74,6 +85,26 @@ fn write_member(m: &Member) -> wire::Member {
         workload: m.workload.clone(),
         call_timeout_ms: milliseconds(m.call_timeout),
     }
+}
+
+fn timeouts(connect: u64, idle: u64, tools: Vec<wire::ToolTimeout>) -> Result<Timeouts, ConvertError> {
+    let or_absent = |ms: u64| (ms > 0).then(|| checks::duration(ms)).transpose();
+    let tools = items("tool_timeouts", tools, |t| {
+        let bound = checks::duration(t.timeout_ms).at("timeout_ms")?;
+        Ok::<_, ConvertError>((checks::name(t.tool).at("tool")?, bound))
+    })?;
+    if !checks::sorted(&tools, |(tool, _)| tool.clone()) {
+        return Err(Problem::Unsorted("tool")).at("tool_timeouts");
+    }
+    Ok(Timeouts {
+        connect: or_absent(connect).at("connect_timeout_ms")?.unwrap_or(Timeouts::CONNECT),
+        idle: or_absent(idle).at("idle_timeout_ms")?,
+        tools: tools.into_iter().collect(),
+    })
+}
+
+fn write_tool_timeout((tool, bound): (&String, &Duration)) -> wire::ToolTimeout {
+    wire::ToolTimeout { tool: tool.clone(), timeout_ms: milliseconds(*bound) }
 }
 
 fn health(h: wire::HealthPolicy) -> Result<HealthPolicy, ConvertError> {
@@ -101,11 +132,15 @@ fn breaker(b: wire::BreakerPolicy) -> Result<BreakerPolicy, ConvertError> {
     if b.open_ms < MIN_OPEN_MS {
         return Err(Problem::Below(MIN_OPEN_MS)).at("open_ms");
     }
-    Ok(BreakerPolicy { failure_threshold, open_for })
+    Ok(BreakerPolicy { failure_threshold, open_for, per_tool: b.per_tool })
 }
 
 fn write_breaker(b: &BreakerPolicy) -> wire::BreakerPolicy {
-    wire::BreakerPolicy { failure_threshold: b.failure_threshold, open_ms: milliseconds(b.open_for) }
+    wire::BreakerPolicy {
+        failure_threshold: b.failure_threshold,
+        open_ms: milliseconds(b.open_for),
+        per_tool: b.per_tool,
+    }
 }
 
 fn partial_failure(value: i32) -> Result<PartialFailure, Problem> {

@@ -50,6 +50,19 @@ pub struct Backend {
     pub headers: ::prost::alloc::vec::Vec<Header>,
     #[prost(enumeration = "Egress", tag = "11")]
     pub egress: i32,
+    /// Absent: the defaults.
+    #[prost(message, optional, tag = "12")]
+    pub limits: ::core::option::Option<Limits>,
+}
+/// What one node has open towards a backend at most.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Limits {
+    #[prost(uint32, tag = "1")]
+    pub connections: u32,
+    #[prost(uint32, tag = "2")]
+    pub requests: u32,
+    #[prost(uint32, tag = "3")]
+    pub pending: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Endpoint {
@@ -110,6 +123,27 @@ pub struct VirtualServer {
     pub status_interval_ms: u64,
     #[prost(string, tag = "13")]
     pub group: ::prost::alloc::string::String,
+    /// 0: the default.
+    #[prost(uint64, tag = "14")]
+    pub connect_timeout_ms: u64,
+    /// 0: as long as a call may take.
+    #[prost(uint64, tag = "15")]
+    pub idle_timeout_ms: u64,
+    /// Sorted by tool.
+    #[prost(message, repeated, tag = "16")]
+    pub tool_timeouts: ::prost::alloc::vec::Vec<ToolTimeout>,
+    #[prost(bool, tag = "17")]
+    pub retry_idempotent: bool,
+    #[prost(bool, tag = "18")]
+    pub request_log: bool,
+}
+/// The bound of calls of one exposed tool.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ToolTimeout {
+    #[prost(string, tag = "1")]
+    pub tool: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub timeout_ms: u64,
 }
 /// One backend as used by one virtual server.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -209,6 +243,8 @@ pub struct BreakerPolicy {
     pub failure_threshold: u32,
     #[prost(uint64, tag = "2")]
     pub open_ms: u64,
+    #[prost(bool, tag = "3")]
+    pub per_tool: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct IncomingAuth {
@@ -581,6 +617,33 @@ pub struct VirtualServerState {
     /// Tools left out, and why.
     #[prost(string, repeated, tag = "4")]
     pub conflicts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Its backends as it sees them, in its own thresholds and breakers; sorted by workload.
+    #[prost(message, repeated, tag = "5")]
+    pub members: ::prost::alloc::vec::Vec<MemberState>,
+}
+/// One backend of one virtual server on one node.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MemberState {
+    #[prost(string, tag = "1")]
+    pub workload: ::prost::alloc::string::String,
+    #[prost(enumeration = "BackendHealth", tag = "2")]
+    pub health: i32,
+    /// For people: a category, never raw text of a backend.
+    #[prost(string, tag = "3")]
+    pub message: ::prost::alloc::string::String,
+    #[prost(enumeration = "BreakerState", tag = "4")]
+    pub breaker: i32,
+    /// 0: never.
+    #[prost(uint64, tag = "5")]
+    pub breaker_changed_unix_ms: u64,
+    #[prost(uint32, tag = "6")]
+    pub consecutive_failures: u32,
+    /// When it was last probed; 0: never.
+    #[prost(uint64, tag = "7")]
+    pub checked_unix_ms: u64,
+    /// False: not probed, so that unknown is its good state.
+    #[prost(bool, tag = "8")]
+    pub probed: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExposedTool {
@@ -627,6 +690,39 @@ impl BackendHealth {
             "BACKEND_HEALTH_DEGRADED" => Some(Self::Degraded),
             "BACKEND_HEALTH_UNHEALTHY" => Some(Self::Unhealthy),
             "BACKEND_HEALTH_UNAUTHENTICATED" => Some(Self::Unauthenticated),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum BreakerState {
+    /// There is no breaker.
+    Unspecified = 0,
+    Closed = 1,
+    Open = 2,
+    HalfOpen = 3,
+}
+impl BreakerState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "BREAKER_STATE_UNSPECIFIED",
+            Self::Closed => "BREAKER_STATE_CLOSED",
+            Self::Open => "BREAKER_STATE_OPEN",
+            Self::HalfOpen => "BREAKER_STATE_HALF_OPEN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "BREAKER_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "BREAKER_STATE_CLOSED" => Some(Self::Closed),
+            "BREAKER_STATE_OPEN" => Some(Self::Open),
+            "BREAKER_STATE_HALF_OPEN" => Some(Self::HalfOpen),
             _ => None,
         }
     }

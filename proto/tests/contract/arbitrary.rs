@@ -38,22 +38,26 @@ fn backend() -> impl Strategy<Value = Backend> {
         vec(endpoint, 1..3),
         vec(header, 0..3),
         prop_oneof![Just(Egress::Any), Just(Egress::NoLoopback), Just(Egress::Public)],
+        (1u32.., 1u32.., any::<u32>()),
     )
-        .prop_map(|(id, workload, (local, sse, tls), authority, path, endpoints, headers, egress)| {
-            Backend {
-                id,
-                workload,
-                locality: if local { Locality::Local } else { Locality::Remote },
-                transport: if sse { Transport::Sse } else { Transport::StreamableHttp },
-                tls,
-                authority,
-                path,
-                endpoints,
-                outgoing_auth: OutgoingAuth::Unauthenticated,
-                headers,
-                egress,
-            }
-        })
+        .prop_map(
+            |(id, workload, (local, sse, tls), authority, path, endpoints, headers, egress, limits)| {
+                Backend {
+                    id,
+                    workload,
+                    locality: if local { Locality::Local } else { Locality::Remote },
+                    transport: if sse { Transport::Sse } else { Transport::StreamableHttp },
+                    tls,
+                    authority,
+                    path,
+                    endpoints,
+                    outgoing_auth: OutgoingAuth::Unauthenticated,
+                    headers,
+                    egress,
+                    limits: Limits { connections: limits.0, requests: limits.1, pending: limits.2 },
+                }
+            },
+        )
 }
 
 fn virtual_server() -> impl Strategy<Value = VirtualServer> {
@@ -71,17 +75,18 @@ fn virtual_server() -> impl Strategy<Value = VirtualServer> {
         members,
         aggregation(),
         (duration(), duration(), 1u32..9, any::<bool>()),
-        of((1u32..9, 1000u64..90_000)),
-        any::<bool>(),
+        of((1u32..9, 1000u64..90_000, any::<bool>())),
+        any::<(bool, bool, bool)>(),
         vec(select(&["x-a", "x-b"]), 0..3),
-        duration(),
+        (duration(), duration(), of(duration()), btree_map(name(), duration(), 0..3)),
     )
         .prop_map(
-            |(names, listen, members, aggregation, health, breaker, fail, passthrough_headers, interval)| {
+            |(names, listen, members, aggregation, health, breaker, flags, passthrough_headers, bounds)| {
                 let (timeout, more, unhealthy_threshold, probe_remote) = health;
-                let breaker = breaker.map(|(failure_threshold, ms)| BreakerPolicy {
+                let breaker = breaker.map(|(failure_threshold, ms, per_tool)| BreakerPolicy {
                     failure_threshold,
                     open_for: Duration::from_millis(ms),
+                    per_tool,
                 });
                 VirtualServer {
                     id: VirtualServerId::new(&names.0, &names.1),
@@ -97,10 +102,13 @@ fn virtual_server() -> impl Strategy<Value = VirtualServer> {
                         probe_remote,
                     },
                     breaker,
-                    partial_failure: if fail { PartialFailure::Fail } else { PartialFailure::BestEffort },
+                    partial_failure: if flags.0 { PartialFailure::Fail } else { PartialFailure::BestEffort },
                     incoming_auth: IncomingAuth::Anonymous,
                     passthrough_headers,
-                    status_interval: interval,
+                    status_interval: bounds.0,
+                    timeouts: Timeouts { connect: bounds.1, idle: bounds.2, tools: bounds.3 },
+                    retry_idempotent: flags.1,
+                    request_log: flags.2,
                 }
             },
         )

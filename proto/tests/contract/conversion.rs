@@ -188,7 +188,7 @@ fn the_error_names_the_field_of_a_policy() {
     }
     let breaker = |failure_threshold, open_ms| {
         move |v: &mut wire::VirtualServer| {
-            v.breaker = Some(wire::BreakerPolicy { failure_threshold, open_ms });
+            v.breaker = Some(wire::BreakerPolicy { failure_threshold, open_ms, per_tool: false });
         }
     };
     check_virtual_server(|v| v.health = None, "health: is required");

@@ -96,6 +96,7 @@ fn backend(name: &str, path: &str) -> Entry {
         outgoing_auth: OutgoingAuth::Unauthenticated,
         headers: Vec::new(),
         egress: Egress::Any,
+        limits: Limits::default(),
     })
 }
 
@@ -128,5 +129,8 @@ fn virtual_server(name: &str, member: &str) -> Entry {
         incoming_auth: IncomingAuth::Anonymous,
         passthrough_headers: Vec::new(),
         status_interval: Duration::from_secs(30),
+        timeouts: Timeouts::default(),
+        retry_idempotent: false,
+        request_log: false,
     })
 }

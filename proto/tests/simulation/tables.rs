@@ -65,6 +65,7 @@ fn backend(number: usize, variant: usize) -> Entry {
         outgoing_auth: OutgoingAuth::Unauthenticated,
         headers: Vec::new(),
         egress: Egress::Any,
+        limits: Limits::default(),
     })
 }
 
@@ -99,5 +100,8 @@ fn virtual_server(number: usize, backends: &[BackendId], random: &mut Random) ->
         incoming_auth: IncomingAuth::Anonymous,
         passthrough_headers: Vec::new(),
         status_interval: Duration::from_secs(30),
+        timeouts: Timeouts::default(),
+        retry_idempotent: false,
+        request_log: false,
     })
 }

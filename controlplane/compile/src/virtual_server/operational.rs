@@ -129,6 +129,7 @@ fn breaker(report: &mut Report<'_>, spec: Option<&CircuitBreaker>) -> Option<Bre
     spec.enabled.then(|| BreakerPolicy {
         failure_threshold: spec.failure_threshold.map_or(BREAKER_THRESHOLD, std::num::NonZeroU32::get),
         open_for: timeout.0,
+        per_tool: false,
     })
 }
 

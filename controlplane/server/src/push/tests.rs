@@ -37,6 +37,7 @@ fn table(names: &[&str]) -> Arc<Table> {
             outgoing_auth: OutgoingAuth::Unauthenticated,
             headers: Vec::new(),
             egress: Egress::Any,
+            limits: Limits::default(),
         }));
     }
     Arc::new(table)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_proto::table::{
-    Aggregation, BackendId, ConflictResolution, HealthPolicy, IncomingAuth, Member, PartialFailure,
+    Aggregation, BackendId, ConflictResolution, HealthPolicy, IncomingAuth, Member, PartialFailure, Timeouts,
     ToolAnnotations, ToolOverride, VirtualServer, VirtualServerId, Visibility, WorkloadTools,
 };
 
@@ -44,6 +44,9 @@ fn vs(workloads: &[&str]) -> VirtualServer {
         incoming_auth: IncomingAuth::Anonymous,
         passthrough_headers: Vec::new(),
         status_interval: Duration::from_secs(30),
+        timeouts: Timeouts::default(),
+        retry_idempotent: false,
+        request_log: false,
     }
 }
 

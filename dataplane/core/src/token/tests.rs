@@ -1,7 +1,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tidegate_proto::keys::{KeyRing, SessionKey};
-use tidegate_proto::table::{Backend, BackendId, Egress, Locality, OutgoingAuth, Transport};
+use tidegate_proto::table::{Backend, BackendId, Egress, Limits, Locality, OutgoingAuth, Transport};
 
 use super::*;
 use crate::protocol::ProtocolVersion;
@@ -264,6 +264,7 @@ fn backend() -> Backend {
         outgoing_auth: OutgoingAuth::Unauthenticated,
         headers: Vec::new(),
         egress: Egress::Any,
+        limits: Limits::default(),
     }
 }
 

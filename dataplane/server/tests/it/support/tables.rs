@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tidegate_proto::table::{
     Aggregation, Backend, BackendId, ConflictResolution, Egress, Endpoint, Entry, HealthPolicy, IncomingAuth,
-    Locality, Member, OutgoingAuth, PartialFailure, Table, Transport, VirtualServer, VirtualServerId,
-    Visibility,
+    Limits, Locality, Member, OutgoingAuth, PartialFailure, Table, Timeouts, Transport, VirtualServer,
+    VirtualServerId, Visibility,
 };
 
 /// A virtual server with its backends.
@@ -59,6 +59,9 @@ impl Vmcp {
             incoming_auth: IncomingAuth::Anonymous,
             passthrough_headers: Vec::new(),
             status_interval: Duration::from_secs(30),
+            timeouts: Timeouts::default(),
+            retry_idempotent: false,
+            request_log: false,
         };
         Self { server, backends: Vec::new() }
     }
@@ -83,6 +86,7 @@ impl Vmcp {
             outgoing_auth: OutgoingAuth::Unauthenticated,
             headers: Vec::new(),
             egress: Egress::Any,
+            limits: Limits::default(),
         });
         self.server.members.push(Member { backend, workload: workload.into(), call_timeout });
         self.server.members.sort_by(|a, b| a.workload.cmp(&b.workload));
