@@ -15,6 +15,7 @@ mod post;
 mod reply;
 mod request;
 mod slow;
+mod status;
 mod stream;
 
 use crate::io::Io;

@@ -2,8 +2,8 @@
 
 use crate::admin::Admin;
 use crate::ports;
-use crate::push::{self, PushConfig};
 use crate::prober;
+use crate::push::{self, PushConfig};
 use crate::state::Gateway;
 use crate::worker::Worker;
 use async_trait::async_trait;
@@ -104,14 +104,7 @@ impl BackgroundService for Push {
     async fn start(&self, mut shutdown: ShutdownWatch) {
         let (reports, receive) = watch::channel(Arc::new(self.gw.report(&self.config.listen)));
         let (gw, listen) = (self.gw.clone(), self.config.listen.clone());
-        tokio::spawn(async move {
-            let mut swapped = gw.swapped.subscribe();
-            while swapped.changed().await.is_ok() {
-                tokio::time::sleep(REPORT_WINDOW).await;
-                swapped.borrow_and_update();
-                reports.send_replace(Arc::new(gw.report(&listen)));
-            }
-        });
+        tokio::spawn(keep_reporting(gw, listen, reports));
         let stop = async move {
             let _ = shutdown.wait_for(|stop| *stop).await;
         };
@@ -119,6 +112,29 @@ impl BackgroundService for Push {
         push::run(self.config.clone(), self.gw.clone(), held, self.loaded.keys.clone(), receive, stop).await;
     }
 }
+
+/// Reports at once when something changed that changes what is served, and at the shortest `statusReportingInterval`
+/// what only people read, such as when a backend was last probed.
+async fn keep_reporting(
+    gw: Arc<Gateway>,
+    listen: String,
+    reports: watch::Sender<Arc<tidegate_proto::wire::Report>>,
+) {
+    let mut swapped = gw.swapped.subscribe();
+    loop {
+        let interval = gw.snapshot().servers.iter().map(|s| s.spec.status_interval).min();
+        let interval = interval.unwrap_or(REPORT_IDLE).max(REPORT_WINDOW);
+        if let Ok(Err(_)) = tokio::time::timeout(interval, swapped.changed()).await {
+            return;
+        }
+        tokio::time::sleep(REPORT_WINDOW).await;
+        swapped.borrow_and_update();
+        reports.send_replace(Arc::new(gw.report(&listen)));
+    }
+}
+
+/// Between two reports while no virtual server says how often.
+const REPORT_IDLE: Duration = Duration::from_secs(30);
 
 /// Turns signals into a drain, and the drain's end into the end of the process.
 struct Stop {

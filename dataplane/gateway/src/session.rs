@@ -120,7 +120,8 @@ impl Session {
     /// All links that are open.
     pub(crate) fn bindings(&self) -> Vec<(u64, Box<[u8]>)> {
         let late = lock(&self.late);
-        let replaced = |b: &&Binding| late.iter().any(|l| l.backend == b.backend && (l.lost || l.binding.is_some()));
+        let replaced =
+            |b: &&Binding| late.iter().any(|l| l.backend == b.backend && (l.lost || l.binding.is_some()));
         let sealed = self.content.bindings.iter().filter(|b| !replaced(b));
         let open = late.iter().filter_map(|l| l.binding.as_deref());
         sealed.chain(open).map(|b| (b.backend, b.session.clone())).collect()

@@ -32,10 +32,18 @@ impl Conn<'_> {
         let snapshot = self.site.gw.snapshot();
         let (server, endpoint) = match self.locate(&snapshot, head) {
             Ok(found) => found,
-            Err(fault) => return self.fault(cx, io, &fault, arrival),
+            Err(fault) => {
+                // liveness and readiness are the process's: they are answered before there is any table
+                return match Routes::own_port(head.target.as_bytes()) {
+                    Some(endpoint @ (Endpoint::Health | Endpoint::Ready)) => {
+                        self.operational(cx, io, head, None, endpoint, arrival)
+                    }
+                    _ => self.fault(cx, io, &fault, arrival),
+                };
+            }
         };
         if endpoint != Endpoint::Mcp {
-            return self.operational(cx, io, head, endpoint, arrival);
+            return self.operational(cx, io, head, Some(server), endpoint, arrival);
         }
         if let Some(fault) = self.forbidden(&snapshot, head) {
             return self.fault_of(cx, io, server, Kind::Other, &fault, arrival);

@@ -2,10 +2,10 @@
 
 use super::call::Call;
 use super::forward::Waiting;
+use super::opening::Opening;
 use super::post::write_result_head;
 use super::reply;
 use super::request::Conn;
-use super::opening::Opening;
 use super::{Arrival, Record};
 use crate::admission::Admitted;
 use crate::client::{self, Link};
