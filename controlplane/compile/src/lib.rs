@@ -4,6 +4,7 @@
 //! continue. [`hold()`] then says what goes on being served for the withheld ones. Must not know where documents
 //! come from, nor how tables reach the nodes.
 
+mod annotation;
 mod backend;
 mod compiled;
 mod draft;
