@@ -33,5 +33,6 @@ pub fn compile(view: &ClusterView) -> Compiled {
     let backends = backend::compile_all(view, &groups, &mut draft);
     group::report(view, &groups, &mut draft);
     virtual_server::compile_all(view, &groups, &backends, &mut draft);
+    view::observe_generations(view, &mut draft);
     draft.finish()
 }
