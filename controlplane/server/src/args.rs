@@ -115,7 +115,7 @@ impl Args {
 }
 
 /// Whether a directory, which need not exist, lies in another or is it.
-fn within(dir: &Path, root: &Path) -> bool {
+pub fn within(dir: &Path, root: &Path) -> bool {
     let resolved = |path: &Path| {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let real = path.ancestors().find_map(|known| Some((known, known.canonicalize().ok()?)));

@@ -168,3 +168,6 @@ impl Condition {
         if self.holds { "True" } else { "False" }
     }
 }
+
+#[cfg(test)]
+mod tests;
