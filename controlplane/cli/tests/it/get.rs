@@ -208,21 +208,21 @@ name: demo
 phase: Ready
 message: \"\"
 urls:
-- \"http://127.0.0.1:4483/default/demo/mcp\"
+- http://127.0.0.1:4483/default/demo/mcp
 group: tools
-url: \"http://vmcp-demo.default.svc.cluster.local:4483\"
+url: http://vmcp-demo.default.svc.cluster.local:4483
 backendCount: 1
 backends:
 - workload: clock
   id: default/mcpserver/clock
-  url: \"http://127.0.0.1:9101/mcp\"
+  url: http://127.0.0.1:9101/mcp
   status: ready
   authType: unauthenticated
   message: Healthy
   lastHealthCheck: \"2026-05-28T20:26:40Z\"
   circuitBreakerState: closed
   consecutiveFailures: 0
-  mcpRevision: 2025-11-25
+  mcpRevision: \"2025-11-25\"
 conditions:
 - type: Ready
   status: \"True\"

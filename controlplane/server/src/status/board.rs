@@ -55,6 +55,12 @@ impl Board {
         Picture { outcome, nodes, statuses }
     }
 
+    /// Whether a connected node has said how its virtual servers are.
+    pub fn has_reports(&self) -> bool {
+        let reports = |node: &NodeState| node.connected && !node.reported.virtual_servers.is_empty();
+        self.push.nodes().iter().any(reports)
+    }
+
     /// Changes from now on.
     pub fn changes(&self) -> Changes {
         Changes { outcomes: self.outcomes.clone(), nodes: self.push.changed() }

@@ -4,12 +4,15 @@ use std::io;
 use std::time::Duration;
 
 use tidegate_controlplane_api::ObjectRef;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
+use super::board::Changes;
 use super::{Board, DirWriter, Schedule, Step};
 
 /// Between two looks at least: a burst of reports becomes one.
 const PACE: Duration = Duration::from_millis(50);
+/// For the first gateway to come back after a restart, a little more than it waits at most; then it is said that none is there.
+const PATIENCE: Duration = Duration::from_secs(6);
 /// Looking may take this share of the time: one part in so many.
 const SHARE: u32 = 10;
 
@@ -38,7 +41,12 @@ impl StatusWriter {
 /// Writes statuses until the control plane stops, on a runtime with several threads.
 pub async fn report(board: Board, writer: StatusWriter) {
     let mut changes = board.changes();
-    let mut schedule = tokio::task::block_in_place(|| Schedule::new(writer.left()));
+    let left = tokio::task::block_in_place(|| writer.left());
+    if !left.is_empty() {
+        // A restart is no news: what was written before stays until it is known better.
+        let _first = timeout(PATIENCE, first_report(&board, &mut changes)).await;
+    }
+    let mut schedule = Schedule::new(left);
     let epoch = Instant::now();
     loop {
         // Seen from here on: what changes while we look leads to another look.
@@ -85,6 +93,10 @@ fn carry_out(writer: &DirWriter, step: &Step) -> io::Result<()> {
         Step::Put(object, status) => writer.put(object, status),
         Step::Remove(object) => writer.remove(object),
     }
+}
+
+async fn first_report(board: &Board, changes: &mut Changes) {
+    while !board.has_reports() && changes.next().await {}
 }
 
 async fn at(time: Option<Instant>) {

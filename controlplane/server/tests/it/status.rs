@@ -146,6 +146,9 @@ async fn what_went_while_nobody_ran_loses_its_status_at_the_next_start() {
     fs::remove_file(plane.manifests().join("b.yaml")).unwrap();
     fs::write(plane.statuses().join("default/MCPGroup/mine.yaml"), "kind: MCPGroup\n").unwrap();
     plane.restart();
+    let mut node = FakeNode::join(&plane).await;
+    node.until_serves("demo", &["echo"]).await;
+    node.report(BackendHealth::Healthy).await;
     plane.status_where("default/MCPGroup/spare.yaml", str::is_empty).await;
     assert!(plane.statuses().join("default/MCPGroup/mine.yaml").exists(), "what is not ours is left alone");
     assert!(plane.statuses().join(DEMO).exists());
