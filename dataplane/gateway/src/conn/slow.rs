@@ -7,6 +7,7 @@ use super::request::Conn;
 use super::{Arrival, Record};
 use crate::backend::Reach;
 use crate::client::{self, Link, Opened};
+use crate::clients::What;
 use crate::io::Io;
 use crate::metrics::{End, inc};
 use crate::session::{Session, unix_now};
@@ -63,7 +64,7 @@ impl Conn<'_> {
             (SlowKind::Call(request), Some(session)) => {
                 return self.slow_call(io, record, request, session, arrival).await;
             }
-            (SlowKind::Stream, Some(session)) => return self.stream(io, record, session).await,
+            (SlowKind::Stream, Some(session)) => return self.stream(io, record, session, arrival).await,
             (SlowKind::List, Some(_)) => Ok(self.first_list(&record.server, arrival).await),
             (SlowKind::Cancelled { body }, Some(session)) => {
                 self.forward_cancelled(&record.server, &session, &body);
@@ -91,6 +92,8 @@ impl Conn<'_> {
         arrival: Arrival,
     ) -> Result<Vec<u8>, Fault> {
         let sealer = server.sealer.as_ref().ok_or(Fault::NotReady)?;
+        let place =
+            self.site.gw.clients.take(self.peer.address, What::Session).map_err(|_| Fault::Overloaded)?;
         let reachable = server.members.iter().filter(|m| m.backend.shared.reach() == Reach::Up);
         let opened =
             join_all(reachable.take(AT_ONCE).map(|m| self.open_backend(m, version, client_info))).await;
@@ -113,6 +116,7 @@ impl Conn<'_> {
         let token = sealer.seal(server.id(), &content, nonce);
         let sealed = content.bindings.len();
         let session = Session::new(&token, server.id(), content);
+        session.hold(place);
         // what did not fit into the token is known to this node only
         all.into_iter().skip(sealed).for_each(|b| session.bind(b));
         self.site.gw.sessions.remember(&session);
