@@ -27,7 +27,7 @@ impl Conn<'_> {
         head: &RequestHead<'_, '_>,
         body: &[u8],
     ) -> Step {
-        let arrival = Arrival { at: Instant::now(), close: head.close };
+        let arrival = Arrival { at: Instant::now(), close: head.close || self.site.gw.is_draining() };
         self.id.clear();
         let snapshot = self.site.gw.snapshot();
         let (server, endpoint) = match self.locate(&snapshot, head) {
@@ -75,7 +75,7 @@ impl Conn<'_> {
     /// DNS rebinding: a page in a browser on this machine must not reach a gateway on loopback.
     fn forbidden(&self, snapshot: &Snapshot, head: &RequestHead<'_, '_>) -> Option<Fault> {
         let o = &self.site.gw.options;
-        if !route::host_allowed(self.loopback, head.host, &o.allowed_hosts, &snapshot.routes) {
+        if !route::host_allowed(self.peer.loopback, head.host, &o.allowed_hosts, &snapshot.routes) {
             return Some(Fault::HostForbidden);
         }
         let origin = head.origin?;

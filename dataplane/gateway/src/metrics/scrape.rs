@@ -36,7 +36,7 @@ impl Gateway {
         let read = |a: &AtomicU64| a.load(Relaxed);
         let rows = [
             ("connections_total", COUNTER, "Client connections accepted.", read(&n.connections)),
-            ("connections_open", GAUGE, "Client connections open.", read(&n.connections_open)),
+            ("connections_open", GAUGE, "Client connections open.", self.clients.connections() as u64),
             (
                 "idle_connections_closed_total",
                 COUNTER,
@@ -63,7 +63,8 @@ impl Gateway {
                 "Table entries that this node refused.",
                 read(&n.rejected_entries),
             ),
-            ("accept_failures_total", COUNTER, "Failed accept calls.", read(&n.accept_failures)),
+            ("accept_failures_total", COUNTER, "Failed accept calls.", n.accept_failures.total()),
+            ("slow_readers_total", COUNTER, "Clients cut because they did not read.", n.slow_readers.total()),
             ("sessions_created_total", COUNTER, "Sessions opened by initialize.", read(&n.sessions_created)),
             (
                 "session_tokens_opened_total",
@@ -78,6 +79,9 @@ impl Gateway {
             .into_iter()
             .map(|(name, kind, help, v)| family(name, kind, help, vec![sample(kind, &[], v as f64)]))
             .collect();
+        let refused =
+            self.clients.refused().map(|(r, v)| sample(COUNTER, &[("reason", r)], v as f64)).collect();
+        families.push(family("refused_total", COUNTER, "Clients refused at a bound, by reason.", refused));
         let faults = lock(&n.faults);
         let faults = faults.iter().map(|(code, v)| sample(COUNTER, &[("code", code)], *v as f64)).collect();
         families.push(family("faults_total", COUNTER, "Requests that ended in a fault, by code.", faults));

@@ -174,13 +174,25 @@ fn a_slow_reader_gets_all_of_a_large_answer_and_holds_up_nobody() {
 }
 
 #[test]
-fn a_reader_that_stops_is_cut_at_the_bound() {
+fn a_reader_that_stops_is_cut_at_the_bound_of_writing_and_of_the_call_and_the_backend_is_not_blamed() {
     let a = mock("a");
-    let world = World::of([&Vmcp::named("demo").bounded("a", a.addr, Duration::from_secs(4))]);
-    let mut client = world.client();
-    client.http = Http::narrow(world.gateway.addr);
-    client.send(&call(1, "a_big", json!({"bytes": 24 << 20})));
-    let cut = r#"kind="tools_call",end="cut""#;
-    world.gateway.metric_where("tidegate_requests_total", cut, |n| n == 1.0);
-    assert!(client.http.into_rest().len() < 24 << 20);
+    for (bound, read_ms) in [(Duration::from_secs(600), "500"), (Duration::from_secs(1), "600000")] {
+        let server = Vmcp::named("demo").bounded("a", a.addr, bound);
+        let world = World::with([&server], &["--read-ms", read_ms]);
+        let mut client = world.client();
+        client.http = Http::narrow(world.gateway.addr);
+        client.send(&call(1, "a_big", json!({"bytes": 24 << 20})));
+        let gone = r#"kind="tools_call",end="client_gone""#;
+        world.gateway.metric_where("tidegate_requests_total", gone, |n| n == 1.0);
+        assert!(client.http.into_rest().len() < 24 << 20);
+        for (name, count) in [
+            ("tidegate_slow_readers_total", 1.0),
+            ("tidegate_backend_timeouts_total", 0.0),
+            ("tidegate_backend_failures_total", 0.0),
+            ("tidegate_faults_total", 0.0),
+        ] {
+            assert_eq!(world.gateway.metric(name, ""), count, "{name}");
+        }
+        assert!(world.gateway.log().contains("did not read"), "{bound:?}");
+    }
 }
