@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
 
 use crate::control::Control;
+use crate::line::{Line, Stream};
 use crate::options::Options;
 use crate::state::State;
 use crate::stats::Stats;
@@ -115,9 +116,10 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
     let _closed = CountClosed(&state);
     // without it small answers wait for acknowledgements; a socket that refuses is gone anyway
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| crate::http::answer(state.clone(), request));
-    let connection =
-        http1::Builder::new().pipeline_flush(true).serve_connection(TokioIo::new(stream), service);
+    let line = Arc::new(Line::default());
+    let service = service_fn(|request| crate::http::answer(state.clone(), line.clone(), request));
+    let stream = TokioIo::new(Stream::new(stream, line.clone()));
+    let connection = http1::Builder::new().pipeline_flush(true).serve_connection(stream, service);
     tokio::select! {
         // an error is a client that went away or sent what is not HTTP: nothing to tell it
         _ = connection => {}
