@@ -186,7 +186,7 @@ impl Gateway {
 impl Server {
     /// Wakes the clients that hold a stream when the list they know is no longer the list.
     fn tell_changes(&self) {
-        let digest = self.catalog.digest();
+        let digest = self.catalog.list().digest();
         self.lasting.catalog.send_if_modified(|known| {
             let changed = *known != digest;
             *known = digest;

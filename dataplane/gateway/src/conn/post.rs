@@ -119,7 +119,7 @@ impl Conn<'_> {
         if !m.server.decided() {
             return slow(m, Kind::List, Some(session), SlowKind::List);
         }
-        self.answer(cx, io, m, Kind::List, m.server.catalog.list())
+        self.answer(cx, io, m, Kind::List, m.server.catalog.list().bytes())
     }
 
     /// Answers with a result that is there already.

@@ -200,7 +200,7 @@ impl Conn<'_> {
 
     async fn first_list(&self, server: &Arc<Server>, arrival: Arrival) -> Vec<u8> {
         let server = self.decided(server, |_| false).await;
-        let list = server.catalog.list();
+        let list = server.catalog.list().bytes();
         let mut out = Vec::new();
         write_result_head(&mut out, &self.id, list.len(), arrival.close);
         out.extend_from_slice(list);
