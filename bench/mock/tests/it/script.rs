@@ -137,3 +137,14 @@ async fn the_script_changes_what_clients_meet() {
     script(r#"{"close_connections":true}"#);
     mock.eventually(SOON, |s| s.connections_open == 0).await.unwrap();
 }
+
+#[tokio::test]
+async fn several_share_threads_and_nothing_else() {
+    let mocks = Mock::start_many(&Options::named("m"), 3).unwrap();
+    for (n, mock) in mocks.iter().enumerate() {
+        let mut client = Client::open(mock).await;
+        let who = body(client.call(1, "who", json!({})).await).await;
+        assert_eq!(who["result"]["content"][0]["text"], format!("m-{n}"));
+    }
+    assert!(mocks.iter().all(|m| m.stats().calls_of("who") == 1));
+}
