@@ -3,7 +3,7 @@
 use crate::admin::Admin;
 use crate::ports;
 use crate::push::{self, PushConfig};
-use crate::refresh;
+use crate::prober;
 use crate::state::Gateway;
 use crate::worker::Worker;
 use async_trait::async_trait;
@@ -69,7 +69,7 @@ pub fn run(gw: Arc<Gateway>, serve: Serve) -> Result<(), RunError> {
     let mut admin = ListeningService::new("admin".into(), HttpServer::new_app(Admin { gw: gw.clone() }));
     admin.add_tcp(&serve.admin.to_string());
     server.add_service(admin);
-    server.add_service(background_service("catalog", Catalog(gw.clone())));
+    server.add_service(background_service("prober", Probers(gw.clone())));
     let signal = Stop { gw: gw.clone(), exit_on_stdin_close: serve.exit_on_stdin_close };
     server.add_service(background_service("push", Push { gw, config: serve.push, loaded }));
     server.run(RunArgs { shutdown_signal: Box::new(signal) });
@@ -80,12 +80,12 @@ fn listen(flag: &'static str, addr: SocketAddr, n: usize) -> Result<Vec<std::net
     ports::listen(addr, n).map_err(|source| RunError::Listen { flag, addr, source })
 }
 
-struct Catalog(Arc<Gateway>);
+struct Probers(Arc<Gateway>);
 
 #[async_trait]
-impl BackgroundService for Catalog {
+impl BackgroundService for Probers {
     async fn start(&self, _shutdown: ShutdownWatch) {
-        refresh::run(self.0.clone()).await;
+        prober::run(self.0.clone()).await;
     }
 }
 

@@ -164,11 +164,7 @@ impl Conn<'_> {
     pub(super) fn write_fault(&self, fault: &Fault, arrival: Arrival) -> Vec<u8> {
         self.site.gw.stats.fault(fault.code());
         tracing::debug!(fault = fault.code(), "request refused");
-        let fields: &[(&str, &str)] = match fault {
-            Fault::MethodNotAllowed => &[("allow", "GET, POST, DELETE")],
-            _ => &[],
-        };
-        reply::json(fault.http_status(), fields, arrival.close, &fault.body(id_or_null(&self.id)))
+        reply::with_fault(fault.http_status(), fault, arrival.close, &fault.body(id_or_null(&self.id)))
     }
 
     /// Sends a whole answer.
