@@ -29,16 +29,15 @@ impl ServeHttp for Admin {
 
 impl Admin {
     fn ready(&self) -> Response<Vec<u8>> {
-        let stale = !self.gw.synced();
+        // the process: while one takes over, two of them answer on this port
+        let (stale, pid) = (!self.gw.synced(), std::process::id());
         if self.gw.ready() {
-            return text(
-                StatusCode::OK,
-                "application/json",
-                format!(r#"{{"status":"ready","stale":{stale}}}"#),
-            );
+            let body = format!(r#"{{"status":"ready","pid":{pid},"stale":{stale}}}"#);
+            return text(StatusCode::OK, "application/json", body);
         }
-        let body = r#"{"status":"not_ready","reason":"no routing table yet, or draining"}"#;
-        text(StatusCode::SERVICE_UNAVAILABLE, "application/json", body.into())
+        let reason = "no routing table yet, or draining";
+        let body = format!(r#"{{"status":"not_ready","pid":{pid},"reason":"{reason}"}}"#);
+        text(StatusCode::SERVICE_UNAVAILABLE, "application/json", body)
     }
 }
 

@@ -47,7 +47,9 @@ pub(crate) enum Whose {
 
 impl Slots {
     pub(crate) fn new(limits: Limits) -> Self {
-        let free = Semaphore::new(usize::try_from(limits.requests).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS));
+        let free = Semaphore::new(
+            usize::try_from(limits.requests).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS),
+        );
         Self { free, waiting: AtomicU32::new(0), limits }
     }
 
@@ -99,10 +101,7 @@ impl Admitted {
     /// Passes the breakers. A slot is taken separately: it may have to be waited for.
     #[inline]
     pub(crate) fn ask(member: &Arc<Member>, tool: Option<&Arc<Cell>>, now: Duration) -> Result<Self, Fault> {
-        let tickets = Tickets {
-            backend: pass(member, member.standing.breaker.as_ref(), now)?,
-            tool: None,
-        };
+        let tickets = Tickets { backend: pass(member, member.standing.breaker.as_ref(), now)?, tool: None };
         let mut admitted = Self { member: member.clone(), tool: None, tickets, slot: false, settled: false };
         if let Some(tool) = tool {
             // refused here, what the backend's breaker granted goes back by `Drop`
@@ -208,7 +207,9 @@ fn moved(m: &Member, to: Position) {
     match to {
         Position::Open => tracing::warn!(%server, %backend, "circuit breaker OPENED (threshold exceeded)"),
         Position::Closed => tracing::info!(%server, %backend, "circuit breaker CLOSED (recovery successful)"),
-        Position::HalfOpen => tracing::info!(%server, %backend, "circuit breaker HALF-OPEN (testing recovery)"),
+        Position::HalfOpen => {
+            tracing::info!(%server, %backend, "circuit breaker HALF-OPEN (testing recovery)")
+        }
     }
     m.backend.shared.breakers.notify_one();
     m.contributed.notify_one();

@@ -15,6 +15,7 @@ mod post;
 mod reply;
 mod request;
 mod slow;
+mod status;
 mod stream;
 
 use crate::io::Io;
@@ -23,6 +24,7 @@ use crate::snapshot::Server;
 use crate::state::Gateway;
 use call::Call;
 use slow::Slow;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -33,6 +35,14 @@ pub(crate) struct Site {
     pub(crate) gw: Arc<Gateway>,
     /// The virtual server that owns the port; None: the shared port.
     pub(crate) owner: Option<VirtualServerId>,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Copy)]
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    /// The connection came to a loopback address.
+    pub(crate) loopback: bool,
 }
 
 /// Why `serve` returned.
@@ -58,9 +68,9 @@ enum Step {
     End,
 }
 
-/// Serves requests until the connection ends. `loopback`: the local address is one.
-pub(crate) async fn serve<C: Io>(io: &mut C, site: &Site, loopback: bool) -> Outcome {
-    let mut conn = request::Conn::new(site, loopback);
+/// Serves requests until the connection ends.
+pub(crate) async fn serve<C: Io>(io: &mut C, site: &Site, peer: Peer) -> Outcome {
+    let mut conn = request::Conn::new(site, peer);
     loop {
         let keep = match conn.next(io).await {
             Step::End => return Outcome::Closed,
@@ -76,7 +86,8 @@ pub(crate) async fn serve<C: Io>(io: &mut C, site: &Site, loopback: bool) -> Out
                 Box::pin(conn.slow(io, *slow)).await
             }
         };
-        if !keep || site.gw.is_draining() {
+        // a drain ends it when the client was told so, or after a while of silence
+        if !keep {
             return Outcome::Closed;
         }
     }

@@ -1,9 +1,11 @@
 //! HTTP/2, as an edge: Pingora speaks it, and each of its streams is served as one HTTP/1.1 exchange in
 //! memory by the same pipeline. What the strict codec refuses on a socket it refuses here too.
 
-use crate::conn::{self, Site};
+use crate::conn::{self, Peer, Site};
+use crate::metrics::inc;
 use async_trait::async_trait;
 use bytes::Bytes;
+use pingora_core::ErrorType;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
@@ -17,16 +19,16 @@ const BUFFER: usize = 64 * 1024;
 
 pub(crate) struct H2 {
     site: Arc<Site>,
-    loopback: bool,
+    peer: Peer,
     options: HttpServerOptions,
 }
 
 impl H2 {
-    pub(crate) fn new(site: Arc<Site>, loopback: bool) -> Self {
+    pub(crate) fn new(site: Arc<Site>, peer: Peer) -> Self {
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(site.gw.options.idle);
-        Self { site, loopback, options }
+        Self { site, peer, options }
     }
 }
 
@@ -41,6 +43,8 @@ enum StreamError {
     Http(http::HttpError),
     #[error("client went away")]
     Gone,
+    #[error("request did not arrive whole in time")]
+    Late,
 }
 
 #[async_trait]
@@ -51,6 +55,7 @@ impl HttpServerApp for H2 {
         _shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         if let Err(e) = self.stream(&mut session).await {
+            self.count(&e);
             tracing::debug!(error = %e, "http/2 stream ended early");
             session.shutdown().await;
         }
@@ -65,11 +70,12 @@ impl HttpServerApp for H2 {
 impl H2 {
     async fn stream(&self, session: &mut ServerSession) -> Result<(), StreamError> {
         let read = self.site.gw.options.read;
+        session.set_write_timeout(Some(read));
         let request = tokio::time::timeout(read, read_request(session, self.site.gw.options.max_body)).await;
-        let request = request.map_err(|_| StreamError::Gone)??;
+        let request = request.map_err(|_| StreamError::Late)??;
         let (mut inner, mut outer) = tokio::io::duplex(BUFFER);
         let serve = async move {
-            conn::serve(&mut inner, &self.site, self.loopback).await;
+            conn::serve(&mut inner, &self.site, self.peer).await;
             // an answer without a length ends with its connection
             drop(inner);
         };
@@ -85,6 +91,18 @@ impl H2 {
         // both run in this task: dropping the stream drops the call
         let ((), done) = tokio::join!(serve, exchange);
         done
+    }
+}
+
+impl H2 {
+    /// What the client is to be blamed for, counted as on HTTP/1.1.
+    fn count(&self, e: &StreamError) {
+        let gw = &self.site.gw;
+        match e {
+            StreamError::Late => inc(&gw.stats.request_timeouts),
+            StreamError::Pingora(e) if *e.etype() == ErrorType::WriteTimedout => gw.slow_reader(),
+            _ => {}
+        }
     }
 }
 

@@ -2,12 +2,15 @@
 //! ([`scrape`]). Labels are bounded by the number of virtual servers and backends in the table.
 
 mod scrape;
+mod tally;
 
 use crate::session::lock;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+
+pub(crate) use tally::Tally;
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,14 +80,14 @@ pub(crate) struct BackendStats {
 #[derive(Debug, Default)]
 pub(crate) struct NodeStats {
     pub(crate) connections: AtomicU64,
-    pub(crate) connections_open: AtomicU64,
     pub(crate) in_flight: AtomicU64,
     pub(crate) idle_closed: AtomicU64,
     pub(crate) request_timeouts: AtomicU64,
     pub(crate) swaps: AtomicU64,
     pub(crate) merges: AtomicU64,
     pub(crate) rejected_entries: AtomicU64,
-    pub(crate) accept_failures: AtomicU64,
+    pub(crate) accept_failures: Tally,
+    pub(crate) slow_readers: Tally,
     pub(crate) sessions_created: AtomicU64,
     pub(crate) tokens_opened: AtomicU64,
     faults: Mutex<BTreeMap<&'static str, u64>>,

@@ -3,11 +3,12 @@
 
 use crate::session::lock;
 use crate::state::wanted_ports;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tidegate_proto::table::{EntryKey, Table, VirtualServerId};
 use tokio::sync::watch;
 
@@ -15,7 +16,7 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub(crate) struct Port {
     pub(crate) server: VirtualServerId,
-    /// One listening socket for each worker thread; the kernel spreads connections over them.
+    /// One socket for each worker thread; the kernel spreads connections over those that listen.
     pub(crate) sockets: Arc<Vec<TcpListener>>,
 }
 
@@ -25,6 +26,7 @@ pub(crate) type PortSet = Arc<BTreeMap<SocketAddr, Port>>;
 /// The ports that are bound.
 pub(crate) struct Ports {
     workers: usize,
+    takeover: bool,
     bound: Mutex<PortSet>,
     published: watch::Sender<PortSet>,
 }
@@ -36,8 +38,9 @@ impl Port {
 }
 
 impl Ports {
-    pub(crate) fn new(workers: usize) -> Self {
-        Self { workers, bound: Mutex::default(), published: watch::channel(PortSet::default()).0 }
+    /// `takeover`: beside a process that listens already.
+    pub(crate) fn new(workers: usize, takeover: bool) -> Self {
+        Self { workers, takeover, bound: Mutex::default(), published: watch::channel(PortSet::default()).0 }
     }
 
     /// Binds what `table` asks for and is not bound yet. An entry whose port cannot be had gets its
@@ -50,7 +53,7 @@ impl Ports {
             for (addr, port) in &mut wanted {
                 match bound.get(addr) {
                     Some(b) => port.sockets = b.sockets.clone(),
-                    None => match listen(*addr, self.workers) {
+                    None => match bind(*addr, self.workers, self.takeover) {
                         Ok(sockets) => port.sockets = Arc::new(sockets),
                         Err(e) => {
                             let key = EntryKey::VirtualServer(port.server.clone());
@@ -90,26 +93,44 @@ impl Ports {
     }
 }
 
-/// Listening sockets on one address, one for each worker. Asks first without SO_REUSEPORT, so that an
-/// address that another process serves is an error and not a share of its connections.
-pub(crate) fn listen(addr: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
-    let probe = socket(addr)?;
-    probe.bind(&addr.into())?;
-    // port 0: all sockets must share the port that the first one got
-    let addr = if addr.port() == 0 {
-        probe.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?
-    } else {
-        addr
-    };
-    drop(probe);
-    (0..workers.max(1)).map(|_| listener(addr)).collect()
+/// Connections that the kernel completes ahead of the accept loop.
+const BACKLOG: i32 = 4096;
+
+/// How long the kernel keeps what a client does not take, after the gateway has given up on it.
+const UNTAKEN: Duration = Duration::from_secs(60);
+
+/// Most bytes that the kernel takes ahead of what it can send: with the pipeline's own, all that a client which
+/// does not read costs.
+const UNSENT: u32 = 256 * 1024;
+
+/// Sockets on one address, one for each worker, that do not listen yet. Asks first without SO_REUSEPORT, so
+/// that an address that another process serves is an error and not a share of its connections; unless that
+/// share is what is wanted.
+pub(crate) fn bind(addr: SocketAddr, workers: usize, takeover: bool) -> io::Result<Vec<TcpListener>> {
+    let mut addr = addr;
+    if !takeover {
+        let probe = socket(addr)?;
+        probe.bind(&addr.into())?;
+        // port 0: all sockets must share the port that the first one got
+        if addr.port() == 0 {
+            addr = probe.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        }
+    }
+    (0..workers.max(1)).map(|_| bind_shared(addr)).collect()
 }
 
-fn listener(addr: SocketAddr) -> io::Result<TcpListener> {
+/// From here on the kernel completes connections on it.
+pub(crate) fn listen(bound: &TcpListener) -> io::Result<()> {
+    SockRef::from(bound).listen(BACKLOG)
+}
+
+fn bind_shared(addr: SocketAddr) -> io::Result<TcpListener> {
     let s = socket(addr)?;
     s.set_reuse_port(true)?;
+    // connections inherit both
+    s.set_tcp_user_timeout(Some(UNTAKEN))?;
+    s.set_tcp_notsent_lowat(UNSENT)?;
     s.bind(&addr.into())?;
-    s.listen(4096)?;
     Ok(s.into())
 }
 

@@ -7,6 +7,7 @@ mod plan;
 
 use crate::backend::{BackendState, Reach, View};
 use crate::client::{self, ExchangeError, Link, Opened};
+use crate::metrics::inc;
 use crate::session::{lock, unix_ms};
 use crate::snapshot::{Member, Snapshot};
 use crate::state::Gateway;
@@ -195,6 +196,7 @@ impl Prober {
         if self.plan.was_hinted(now) {
             users.iter().for_each(|m| m.standing.make_due());
         }
+        inc(&self.backend.shared.stats.probes);
         let asked = outcome::ask_breakers(users, now);
         let started = Instant::now();
         let talk = tokio::time::timeout(limit, self.talk(limit)).await;
@@ -284,6 +286,7 @@ impl Prober {
     }
 
     fn failed(&self, e: &ExchangeError) {
+        inc(&self.backend.shared.stats.probe_failures);
         let reach = match e {
             ExchangeError::Status(401 | 403) => Reach::Unauthenticated,
             _ => Reach::Down,

@@ -2,12 +2,14 @@
 
 use crate::admin::Admin;
 use crate::ports;
-use crate::push::{self, PushConfig};
 use crate::prober;
+use crate::push::{self, PushConfig};
+use crate::refuse::Porter;
 use crate::state::Gateway;
 use crate::worker::Worker;
 use async_trait::async_trait;
 use pingora_core::apps::http_app::HttpServer;
+use pingora_core::listeners::TcpSocketOptions;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora_core::services::background::{BackgroundService, background_service};
@@ -48,8 +50,12 @@ pub enum RunError {
 
 /// Serves until SIGTERM, SIGINT or the end of the drain. Returns when all is over.
 pub fn run(gw: Arc<Gateway>, serve: Serve) -> Result<(), RunError> {
-    let shared = listen("--listen", gw.options.listen, gw.options.threads)?;
-    drop(listen("--admin", serve.admin, 1)?);
+    let bind = |flag, addr, n| {
+        let bound = ports::bind(addr, n, gw.options.takeover);
+        bound.map_err(|source| RunError::Listen { flag, addr, source })
+    };
+    let shared = bind("--listen", gw.options.listen, gw.options.threads)?;
+    drop(bind("--admin", serve.admin, 1)?);
     let loaded = push::load_last_known_good(&serve.push.state_dir);
     for problem in &loaded.problems {
         tracing::warn!(problem, "last-known-good state");
@@ -63,12 +69,11 @@ pub fn run(gw: Arc<Gateway>, serve: Serve) -> Result<(), RunError> {
     }
     let mut server = Server::new_with_opt_and_conf(None, ServerConf { threads: 1, ..ServerConf::default() });
     server.bootstrap();
+    let porter = Arc::new(Porter::new());
     for (index, socket) in shared.into_iter().enumerate() {
-        server.add_service(Worker::new(gw.clone(), index, socket));
+        server.add_service(Worker::new(gw.clone(), index, socket, porter.clone()));
     }
-    let mut admin = ListeningService::new("admin".into(), HttpServer::new_app(Admin { gw: gw.clone() }));
-    admin.add_tcp(&serve.admin.to_string());
-    server.add_service(admin);
+    server.add_service(admin(&gw, serve.admin));
     server.add_service(background_service("prober", Probers(gw.clone())));
     let signal = Stop { gw: gw.clone(), exit_on_stdin_close: serve.exit_on_stdin_close };
     server.add_service(background_service("push", Push { gw, config: serve.push, loaded }));
@@ -76,8 +81,13 @@ pub fn run(gw: Arc<Gateway>, serve: Serve) -> Result<(), RunError> {
     Ok(())
 }
 
-fn listen(flag: &'static str, addr: SocketAddr, n: usize) -> Result<Vec<std::net::TcpListener>, RunError> {
-    ports::listen(addr, n).map_err(|source| RunError::Listen { flag, addr, source })
+fn admin(gw: &Arc<Gateway>, addr: SocketAddr) -> ListeningService<HttpServer<Admin>> {
+    let mut admin = ListeningService::new("admin".into(), HttpServer::new_app(Admin { gw: gw.clone() }));
+    let mut options = TcpSocketOptions::default();
+    // so that the next process can take over
+    options.so_reuseport = Some(true);
+    admin.add_tcp_with_settings(&addr.to_string(), options);
+    admin
 }
 
 struct Probers(Arc<Gateway>);
@@ -101,17 +111,12 @@ const REPORT_WINDOW: Duration = Duration::from_millis(50);
 
 #[async_trait]
 impl BackgroundService for Push {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
+    async fn start(&self, _shutdown: ShutdownWatch) {
+        // not at the end of the process: one that takes over has this node's name and its state by then
+        let mut shutdown = self.gw.drain.stops();
         let (reports, receive) = watch::channel(Arc::new(self.gw.report(&self.config.listen)));
         let (gw, listen) = (self.gw.clone(), self.config.listen.clone());
-        tokio::spawn(async move {
-            let mut swapped = gw.swapped.subscribe();
-            while swapped.changed().await.is_ok() {
-                tokio::time::sleep(REPORT_WINDOW).await;
-                swapped.borrow_and_update();
-                reports.send_replace(Arc::new(gw.report(&listen)));
-            }
-        });
+        tokio::spawn(keep_reporting(gw, listen, reports));
         let stop = async move {
             let _ = shutdown.wait_for(|stop| *stop).await;
         };
@@ -119,6 +124,29 @@ impl BackgroundService for Push {
         push::run(self.config.clone(), self.gw.clone(), held, self.loaded.keys.clone(), receive, stop).await;
     }
 }
+
+/// Reports at once when something changed that changes what is served, and at the shortest `statusReportingInterval`
+/// what only people read, such as when a backend was last probed.
+async fn keep_reporting(
+    gw: Arc<Gateway>,
+    listen: String,
+    reports: watch::Sender<Arc<tidegate_proto::wire::Report>>,
+) {
+    let mut swapped = gw.swapped.subscribe();
+    loop {
+        let interval = gw.snapshot().servers.iter().map(|s| s.spec.status_interval).min();
+        let interval = interval.unwrap_or(REPORT_IDLE).max(REPORT_WINDOW);
+        if let Ok(Err(_)) = tokio::time::timeout(interval, swapped.changed()).await {
+            return;
+        }
+        tokio::time::sleep(REPORT_WINDOW).await;
+        swapped.borrow_and_update();
+        reports.send_replace(Arc::new(gw.report(&listen)));
+    }
+}
+
+/// Between two reports while no virtual server says how often.
+const REPORT_IDLE: Duration = Duration::from_secs(30);
 
 /// Turns signals into a drain, and the drain's end into the end of the process.
 struct Stop {
@@ -134,22 +162,37 @@ impl ShutdownSignalWatch for Stop {
             tracing::error!("signals cannot be watched");
             return ShutdownSignal::FastShutdown;
         };
-        tokio::select! {
-            _ = term.recv() => tracing::info!("SIGTERM: draining"),
-            _ = int.recv() => tracing::info!("SIGINT: draining"),
-            () = stdin_closed(), if self.exit_on_stdin_close => tracing::info!("parent has gone: draining"),
-        }
-        self.gw.drain();
-        let idle = async {
-            while self.gw.stats.in_flight.load(Relaxed) > 0 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+        let why = tokio::select! {
+            _ = term.recv() => "SIGTERM",
+            _ = int.recv() => "SIGINT",
+            () = stdin_closed(), if self.exit_on_stdin_close => "parent has gone",
         };
-        if tokio::time::timeout(self.gw.options.drain, idle).await.is_err() {
-            let left = self.gw.stats.in_flight.load(Relaxed);
-            tracing::warn!(left, "drain time is over, the rest is cut");
+        let grace = self.gw.options.drain;
+        tracing::info!(why, ?grace, connections = self.gw.clients.connections(), "draining");
+        let over = tokio::select! {
+            () = drain(&self.gw) => None,
+            () = tokio::time::sleep(grace) => Some("drain time is over"),
+            _ = term.recv() => Some("second SIGTERM"),
+            _ = int.recv() => Some("second SIGINT"),
+        };
+        let connections = self.gw.clients.connections();
+        match over {
+            None => tracing::info!("drained"),
+            Some(why) => {
+                let requests = self.gw.stats.in_flight.load(Relaxed);
+                tracing::warn!(why, requests, connections, "the rest is cut");
+            }
         }
         ShutdownSignal::FastShutdown
+    }
+}
+
+/// From the last accept to the end of the last connection.
+async fn drain(gw: &Gateway) {
+    gw.stop_listening().await;
+    gw.drain.begin();
+    while gw.clients.connections() > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Client sessions on this node. The token carries everything; what is here is a cache, and the few
 //! facts that a token cannot hold: backend sessions opened after it was sealed, and that it was ended.
 
+use crate::clients::Place;
 use crate::metrics::inc;
 use crate::snapshot::Server;
 use hashbrown::{HashMap, HashTable};
@@ -26,6 +27,8 @@ pub(crate) struct Session {
     /// there are late bindings: look there first
     has_late: AtomicBool,
     late: Mutex<Vec<Late>>,
+    /// what it takes of its client's share; none when it was opened elsewhere
+    place: Mutex<Option<Place>>,
 }
 
 struct Late {
@@ -64,6 +67,7 @@ impl Session {
             end: Notify::new(),
             has_late: AtomicBool::new(false),
             late: Mutex::default(),
+            place: Mutex::default(),
         })
     }
 
@@ -120,7 +124,8 @@ impl Session {
     /// All links that are open.
     pub(crate) fn bindings(&self) -> Vec<(u64, Box<[u8]>)> {
         let late = lock(&self.late);
-        let replaced = |b: &&Binding| late.iter().any(|l| l.backend == b.backend && (l.lost || l.binding.is_some()));
+        let replaced =
+            |b: &&Binding| late.iter().any(|l| l.backend == b.backend && (l.lost || l.binding.is_some()));
         let sealed = self.content.bindings.iter().filter(|b| !replaced(b));
         let open = late.iter().filter_map(|l| l.binding.as_deref());
         sealed.chain(open).map(|b| (b.backend, b.session.clone())).collect()
@@ -130,9 +135,19 @@ impl Session {
         self.ended.load(Relaxed)
     }
 
+    /// Counts it to its client until it ends or is forgotten.
+    pub(crate) fn hold(&self, place: Place) {
+        *lock(&self.place) = Some(place);
+    }
+
+    fn give_back(&self) {
+        lock(&self.place).take();
+    }
+
     /// Ends it; false when it had ended already.
     pub(crate) fn finish(&self) -> bool {
         let first = !self.ended.swap(true, Relaxed);
+        self.give_back();
         self.end.notify_waiters();
         first
     }
@@ -153,6 +168,22 @@ struct Known {
     order: std::collections::VecDeque<[u8; 16]>,
 }
 
+impl Known {
+    fn forget_oldest(&mut self) {
+        if let Some(session) = self.order.pop_front().and_then(|id| self.live.remove(&id)) {
+            // threads may have it in their caches for as long as they like
+            session.give_back();
+        }
+    }
+
+    /// All live equally long, so the oldest expire first.
+    fn expire(&mut self, now: u64) {
+        let expired = |id: &[u8; 16]| self.live.get(id).is_none_or(|s| s.content.expires_unix <= now);
+        let n = self.order.iter().take_while(|id| expired(id)).count();
+        (0..n).for_each(|_| self.forget_oldest());
+    }
+}
+
 impl Sessions {
     /// Opens a token, or finds what the node knows of it already.
     fn open(&self, server: &Server, token: &[u8]) -> Option<Arc<Session>> {
@@ -166,9 +197,11 @@ impl Sessions {
         Some(session)
     }
 
-    /// Tells the time, at least once a second.
+    /// Tells the time, at least once a second; forgets what has expired.
     pub(crate) fn tick(&self) {
-        self.now.store(unix_now(), Relaxed);
+        let now = unix_now();
+        self.now.store(now, Relaxed);
+        lock(&self.by_id).expire(now);
     }
 
     fn now(&self) -> u64 {
@@ -177,10 +210,8 @@ impl Sessions {
 
     pub(crate) fn remember(&self, session: &Arc<Session>) {
         let mut known = lock(&self.by_id);
-        if known.live.len() >= MAX_SESSIONS
-            && let Some(oldest) = known.order.pop_front()
-        {
-            known.live.remove(&oldest);
+        if known.live.len() >= MAX_SESSIONS {
+            known.forget_oldest();
         }
         known.order.push_back(session.content.id);
         known.live.insert(session.content.id, session.clone());

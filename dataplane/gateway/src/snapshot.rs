@@ -131,12 +131,7 @@ impl Snapshot {
     }
 
     /// The next snapshot; whatever did not change is shared with `old`.
-    pub(crate) fn next(
-        old: &Snapshot,
-        table: &Table,
-        sealer: Option<Arc<Sealer>>,
-        ground: &Ground,
-    ) -> Self {
+    pub(crate) fn next(old: &Snapshot, table: &Table, sealer: Option<Arc<Sealer>>, ground: &Ground) -> Self {
         let backends = carry_backends(old, table);
         let carry = Carry { old, backends: &backends, sealer: sealer.as_ref(), ground };
         let servers: Vec<_> = table.entries.values().filter_map(|e| carry.server(e)).collect();
@@ -190,7 +185,9 @@ impl Carry<'_> {
             .members
             .iter()
             .enumerate()
-            .filter_map(|(i, m)| self.member(&spec, m, previous.and_then(|p| before(p, i, m)), same.is_some()))
+            .filter_map(|(i, m)| {
+                self.member(&spec, m, previous.and_then(|p| before(p, i, m)), same.is_some())
+            })
             .collect();
         // read before the contributions: a backend is marked as tried only after its list is there
         let decided = members.iter().all(|m| m.backend.shared.tried());
@@ -278,7 +275,11 @@ fn policy(b: &table::BreakerPolicy) -> Policy {
 }
 
 /// Members whose tools are not in the list: kept out of it, or never read.
-fn missing(members: &[Arc<Member>], contributions: &[Option<Arc<Contribution>>], hidden: &[bool]) -> Vec<Arc<str>> {
+fn missing(
+    members: &[Arc<Member>],
+    contributions: &[Option<Arc<Contribution>>],
+    hidden: &[bool],
+) -> Vec<Arc<str>> {
     let lacks = |((m, c), hidden): &((&Arc<Member>, &Option<Arc<Contribution>>), &bool)| {
         **hidden || (c.is_none() && m.backend.shared.tried())
     };

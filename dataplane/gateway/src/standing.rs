@@ -107,7 +107,11 @@ impl Standing {
     pub(crate) fn new(clock: Clock, breaker: Option<Policy>) -> Arc<Self> {
         Arc::new(Self {
             clock,
-            health: Mutex::new(Probed { tracker: Tracker::default(), due: Duration::ZERO, checked_unix_ms: 0 }),
+            health: Mutex::new(Probed {
+                tracker: Tracker::default(),
+                due: Duration::ZERO,
+                checked_unix_ms: 0,
+            }),
             unwell: AtomicBool::new(true),
             failed_calls: AtomicU32::new(0),
             breaker: breaker.map(Cell::new),
@@ -340,9 +344,10 @@ mod tests {
     #[test]
     fn a_probe_that_is_not_due_counts_only_as_good_news() {
         let s = Standing::new(Clock::start(), None);
-        let (second, fail) = (Duration::from_secs(1), Sample::Failure(tidegate_dataplane_core::health::Cause::Timeout));
+        let (second, fail) =
+            (Duration::from_secs(1), Sample::Failure(tidegate_dataplane_core::health::Cause::Timeout));
         let ok = Sample::Success { slow: false };
-        let mut at = |t, sample| s.probed(sample, t * second, 10 * second, 2);
+        let at = |t, sample| s.probed(sample, t * second, 10 * second, 2);
         assert_eq!(at(0, ok), Some(Health::Healthy));
         assert_eq!(at(1, fail), None, "not due");
         assert_eq!(at(10, fail), None, "one of two");

@@ -1,5 +1,7 @@
 //! The process-wide state: the snapshot now served and what builds the next one.
 
+use crate::clients::{ClientLimits, Clients};
+use crate::drain::Drain;
 use crate::metrics::{NodeStats, inc};
 use crate::ports::{Port, Ports};
 use crate::push::{Applier, Step};
@@ -49,6 +51,10 @@ pub struct Options {
     pub session: Duration,
     /// How long requests may go on after SIGTERM.
     pub drain: Duration,
+    /// What clients may hold.
+    pub clients: ClientLimits,
+    /// Listen beside the process that is to be replaced.
+    pub takeover: bool,
 }
 
 impl Options {
@@ -68,6 +74,8 @@ impl Options {
             initialize: Duration::from_secs(2),
             session: Duration::from_secs(24 * 3600),
             drain: Duration::from_secs(10),
+            clients: ClientLimits::for_descriptors(u64::MAX),
+            takeover: false,
         }
     }
 }
@@ -81,6 +89,8 @@ pub struct Gateway {
     building: Mutex<()>,
     pub(crate) sessions: Sessions,
     pub(crate) stats: NodeStats,
+    pub(crate) clients: Arc<Clients>,
+    pub(crate) drain: Drain,
     pub(crate) ports: Ports,
     pub(crate) connector: TransportConnector,
     pub(crate) random: SystemRandom,
@@ -91,7 +101,6 @@ pub struct Gateway {
     pub(crate) clock: Clock,
     synced: AtomicBool,
     has_table: AtomicBool,
-    draining: watch::Sender<bool>,
     pub(crate) allocations: Option<fn() -> u64>,
 }
 
@@ -99,7 +108,9 @@ impl Gateway {
     /// A gateway that serves nothing yet. `allocations` reads the allocator's counter, if the binary has one.
     pub fn new(options: Options, allocations: Option<fn() -> u64>) -> Arc<Self> {
         Arc::new(Self {
-            ports: Ports::new(options.threads),
+            ports: Ports::new(options.threads, options.takeover),
+            clients: Clients::new(options.clients),
+            drain: Drain::new(),
             options,
             snapshot: ArcSwap::from_pointee(Snapshot::empty()),
             building: Mutex::new(()),
@@ -112,7 +123,6 @@ impl Gateway {
             clock: Clock::start(),
             synced: AtomicBool::new(false),
             has_table: AtomicBool::new(false),
-            draining: watch::channel(false).0,
             allocations,
         })
     }
@@ -136,23 +146,35 @@ impl Gateway {
         self.synced.load(Relaxed)
     }
 
-    /// Ready to serve: there is a table and a key to seal sessions with.
+    /// Ready to serve: there is a table and a key to seal sessions with, and all threads take connections.
     pub fn ready(&self) -> bool {
-        self.has_table.load(Relaxed) && self.snapshot().sealer.is_some() && !self.is_draining()
+        self.configured() && self.drain.all_opened(self.options.threads) && !self.drain.is_stopping()
     }
 
-    /// Stops new work: listeners close, idle connections end, streams tell clients to come back.
-    pub fn drain(&self) {
-        self.draining.send_replace(true);
+    pub(crate) fn configured(&self) -> bool {
+        self.has_table.load(Relaxed) && self.snapshot().sealer.is_some()
+    }
+
+    /// There is a table, and the backends in it have answered or failed once.
+    pub(crate) fn warm(&self) -> bool {
+        self.configured() && self.snapshot().servers.iter().all(|s| s.decided())
+    }
+
+    /// Takes no more connections, but those that the kernel has completed. Returns when all listeners are closed.
+    pub(crate) async fn stop_listening(&self) {
+        self.drain.announce();
+        // first the sockets that are kept for the next table: then those of the accept loops are the last
         self.ports.close();
+        self.drain.stop();
+        self.drain.closed().await;
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        *self.draining.borrow()
+        self.drain.is_draining()
     }
 
     pub(crate) fn draining(&self) -> watch::Receiver<bool> {
-        self.draining.subscribe()
+        self.drain.drains()
     }
 
     /// Contributions changed: the same table, newly merged.

@@ -79,7 +79,11 @@ pub(crate) async fn connect_for_call(
 }
 
 /// A new connection to one of the backend's endpoints, tried in order, within `limit`.
-pub(crate) async fn connect(gw: &Gateway, b: &BackendState, limit: Duration) -> Result<Upstream, ConnectError> {
+pub(crate) async fn connect(
+    gw: &Gateway,
+    b: &BackendState,
+    limit: Duration,
+) -> Result<Upstream, ConnectError> {
     b.open.fetch_add(1, Relaxed);
     let counted = Counted(Some(b.open.clone()));
     let attempt = tokio::time::timeout(limit, dial(gw, b)).await.unwrap_or(Err(ConnectError::Timeout(limit)));

@@ -2,9 +2,13 @@
 //! upstream connections. The shared port and the ports of virtual servers are accepted by the same loop.
 
 use crate::app::Mcp;
+use crate::clients::{Place, What};
+use crate::conn::{Peer, Site};
+use crate::idle::{self, Wakeable};
 use crate::local::local;
 use crate::metrics::inc;
-use crate::ports::{Port, PortSet};
+use crate::ports::{self, Port, PortSet};
+use crate::refuse::Porter;
 use crate::state::Gateway;
 use async_trait::async_trait;
 use pingora_core::apps::ServerApp;
@@ -13,12 +17,22 @@ use pingora_core::protocols::l4::stream::Stream as L4Stream;
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service;
 use std::collections::HashMap;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use tidegate_proto::table::VirtualServerId;
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+
+/// How long a process that takes over waits for its backends before it takes connections.
+const WARM: Duration = Duration::from_secs(10);
+
+/// Between two looks at it.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What an accept loop waits when the process has no descriptor left.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// One worker thread.
 pub(crate) struct Worker {
@@ -26,27 +40,37 @@ pub(crate) struct Worker {
     index: usize,
     name: String,
     shared: Option<TcpListener>,
+    porter: Arc<Porter>,
 }
 
 impl Worker {
-    pub(crate) fn new(gw: Arc<Gateway>, index: usize, shared: TcpListener) -> Self {
-        Self { gw, index, name: format!("mcp-{index}"), shared: Some(shared) }
+    pub(crate) fn new(gw: Arc<Gateway>, index: usize, shared: TcpListener, porter: Arc<Porter>) -> Self {
+        Self { gw, index, name: format!("mcp-{index}"), shared: Some(shared), porter }
     }
 }
 
 #[async_trait]
 impl Service for Worker {
-    async fn start_service(&mut self, _fds: Option<ListenFds>, shutdown: ShutdownWatch, _per_fd: usize) {
+    async fn start_service(&mut self, _fds: Option<ListenFds>, _shutdown: ShutdownWatch, _per_fd: usize) {
         let Some(shared) = self.shared.take() else { return };
-        let mut set = PortTasks { worker: self, shutdown: shutdown.clone(), tasks: HashMap::new() };
+        let mut stops = self.gw.drain.stops();
+        if self.gw.options.takeover {
+            tokio::select! {
+                () = warm(&self.gw) => {}
+                _ = stops.wait_for(|s| *s) => return,
+            }
+        }
+        let mut set = PortTasks { worker: self, tasks: HashMap::new() };
         let shared = set.accept(None, shared);
         let mut ports = self.gw.ports.watch();
-        let mut draining = self.gw.draining();
         let mut sweep = tokio::time::interval(Duration::from_secs(1));
         set.follow(&ports.borrow_and_update().clone());
+        self.gw.drain.opened();
         loop {
             tokio::select! {
                 changed = ports.changed() => match changed {
+                    // the ports that a drain closes are ended by their own loops
+                    Ok(()) if self.gw.drain.is_stopping() => {}
                     Ok(()) => set.follow(&ports.borrow_and_update().clone()),
                     Err(_) => break,
                 },
@@ -54,13 +78,15 @@ impl Service for Worker {
                     self.gw.sessions.tick();
                     local(|l| l.pool.sweep(Instant::now()));
                 }
-                _ = draining.wait_for(|d| *d) => break,
+                _ = stops.wait_for(|s| *s) => break,
             }
         }
-        if let Some(task) = shared {
-            task.abort();
+        for task in shared.into_iter().chain(set.tasks.into_values().map(|(_, task)| task)) {
+            // an error: it was aborted, which closes its socket too
+            let _ = task.await;
         }
-        set.follow(&PortSet::default());
+        let _ = self.gw.draining().wait_for(|d| *d).await;
+        idle::wake_all();
     }
 
     fn name(&self) -> &str {
@@ -72,10 +98,21 @@ impl Service for Worker {
     }
 }
 
+/// Waits for a table, then for its backends as long as is reasonable.
+async fn warm(gw: &Gateway) {
+    let mut since = None;
+    while !gw.warm() {
+        if gw.configured() && since.get_or_insert_with(Instant::now).elapsed() > WARM {
+            tracing::warn!("not every backend has answered, taking over without them");
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
 /// The accept loops of the ports that come and go.
 struct PortTasks<'w> {
     worker: &'w Worker,
-    shutdown: ShutdownWatch,
     tasks: HashMap<SocketAddr, (VirtualServerId, JoinHandle<()>)>,
 }
 
@@ -110,7 +147,8 @@ impl PortTasks<'_> {
     }
 
     fn accept(&self, owner: Option<VirtualServerId>, socket: TcpListener) -> Option<JoinHandle<()>> {
-        let listener = match tokio::net::TcpListener::from_std(socket) {
+        let listening = ports::listen(&socket).and_then(|()| tokio::net::TcpListener::from_std(socket));
+        let listener = match listening {
             Ok(listener) => listener,
             Err(e) => {
                 tracing::error!(error = %e, "listener not usable");
@@ -118,51 +156,87 @@ impl PortTasks<'_> {
             }
         };
         let gw = &self.worker.gw;
-        let apps = [false, true].map(|loopback| Arc::new(Mcp::new(gw.clone(), owner.clone(), loopback)));
-        Some(tokio::spawn(accept_loop(gw.clone(), apps, listener, self.shutdown.clone())))
+        let acceptor = Acceptor {
+            gw: gw.clone(),
+            site: Arc::new(Site { gw: gw.clone(), owner }),
+            porter: self.worker.porter.clone(),
+            shutdown: gw.draining(),
+        };
+        Some(tokio::spawn(acceptor.run(listener)))
     }
 }
 
-/// `apps`: for connections to an address that is not loopback, and to one that is.
-async fn accept_loop(
+/// Takes the connections of one socket.
+struct Acceptor {
     gw: Arc<Gateway>,
-    apps: [Arc<Mcp>; 2],
-    listener: tokio::net::TcpListener,
+    site: Arc<Site>,
+    porter: Arc<Porter>,
+    /// for Pingora: it ends its HTTP/2 connections when the drain begins
     shutdown: ShutdownWatch,
-) {
-    loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(e) => {
-                inc(&gw.stats.accept_failures);
-                // out of descriptors: accept fails at once until some are given back
-                if !matches!(
-                    e.kind(),
-                    std::io::ErrorKind::ConnectionAborted | std::io::ErrorKind::Interrupted
-                ) {
-                    tracing::warn!(error = %e, "accept failed");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-                continue;
+}
+
+impl Acceptor {
+    async fn run(self, listener: tokio::net::TcpListener) {
+        let _listening = self.gw.drain.listening();
+        let mut stops = self.gw.drain.stops();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = stops.wait_for(|s| *s) => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, from)) => self.take(stream, from),
+                Err(e) => self.failed(&e).await,
             }
-        };
+        }
+        match listener.into_std() {
+            Ok(listener) => self.take_rest(&listener),
+            Err(e) => tracing::error!(error = %e, "connections lost that were not accepted yet"),
+        }
+    }
+
+    /// What the kernel has completed before the socket closes.
+    fn take_rest(&self, listener: &TcpListener) {
+        while let Ok((stream, from)) = listener.accept() {
+            match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+                Ok(stream) => self.take(stream, from),
+                Err(e) => tracing::warn!(error = %e, "connection lost"),
+            }
+        }
+    }
+
+    async fn failed(&self, e: &io::Error) {
+        let due = self.gw.stats.accept_failures.add();
+        if matches!(e.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) {
+            return;
+        }
+        if let Some(count) = due {
+            tracing::warn!(error = %e, count, "accept failed");
+        }
+        // out of descriptors: accept fails at once until some are given back
+        tokio::time::sleep(PAUSE).await;
+    }
+
+    fn take(&self, stream: TcpStream, from: SocketAddr) {
+        inc(&self.gw.stats.connections);
+        match self.gw.clients.take(from.ip(), What::Connection) {
+            Ok(place) => self.serve(stream, from, place),
+            Err(_) => self.porter.turn_away(stream),
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, from: SocketAddr, place: Place) {
         let _ = stream.set_nodelay(true);
         let loopback = stream.local_addr().is_ok_and(|a| a.ip().to_canonical().is_loopback());
-        let (gw, app, shutdown) = (gw.clone(), apps[usize::from(loopback)].clone(), shutdown.clone());
+        let peer = Peer { address: from.ip().to_canonical(), loopback };
+        let app = Arc::new(Mcp { site: self.site.clone(), peer });
+        let shutdown = self.shutdown.clone();
         tokio::spawn(async move {
-            inc(&gw.stats.connections);
-            gw.stats.connections_open.fetch_add(1, Relaxed);
-            let _open = OpenConnection(&gw);
+            let _place = place;
+            let _wakeable = Wakeable::register().await;
             let stream: Stream = Box::new(L4Stream::from(stream));
             app.process_new(stream, &shutdown).await;
         });
-    }
-}
-
-struct OpenConnection<'g>(&'g Gateway);
-
-impl Drop for OpenConnection<'_> {
-    fn drop(&mut self) {
-        self.0.stats.connections_open.fetch_sub(1, Relaxed);
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tidegate_dataplane_gateway::push::{ControlPlaneAddr, PushConfig};
-use tidegate_dataplane_gateway::{Options, Serve};
+use tidegate_dataplane_gateway::{ClientLimits, Options, Serve};
 
 /// The node gateway for MCP servers: serves the virtual servers that a control plane pushes.
 #[derive(Parser)]
@@ -46,6 +46,21 @@ pub(crate) struct Args {
     /// Seconds that requests may go on after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     drain: u64,
+    /// Take over from the process that serves now: listen beside it, on all its ports
+    #[arg(long)]
+    takeover: bool,
+    /// Client connections at a time, 0: any number [default: half of the open files that are left after 512, at most 65536]
+    #[arg(long, value_name = "N")]
+    max_connections: Option<usize>,
+    /// The same for one client address (an IPv6 network of 64 bits is one) [default: half of --max-connections]
+    #[arg(long, value_name = "N")]
+    max_connections_per_address: Option<usize>,
+    /// GET streams of one client address at a time, 0: any number
+    #[arg(long, value_name = "N", default_value_t = 4_096)]
+    max_streams_per_address: usize,
+    /// Sessions of one client address that neither ended nor expired, 0: any number
+    #[arg(long, value_name = "N", default_value_t = 16_384)]
+    max_sessions_per_address: usize,
     /// What to log: a level, or targets with levels
     #[arg(long, value_name = "FILTER", env = "TIDEGATE_LOG", default_value = "info,pingora_core=warn")]
     pub(crate) log: String,
@@ -76,7 +91,8 @@ pub(crate) enum LogFormat {
 }
 
 impl Args {
-    pub(crate) fn options(&self) -> Options {
+    /// `descriptors`: how many files the process may have open.
+    pub(crate) fn options(&self, descriptors: u64) -> Options {
         let mut o = Options::new(self.listen);
         o.threads = self.threads.map_or(o.threads, usize::from);
         o.allowed_hosts = self.allowed_host.clone();
@@ -88,7 +104,20 @@ impl Args {
             (o.head, o.read) = (read, read);
         }
         o.drain = Duration::from_secs(self.drain);
+        o.clients = self.client_limits(descriptors);
+        o.takeover = self.takeover;
         o
+    }
+
+    fn client_limits(&self, descriptors: u64) -> ClientLimits {
+        let defaults = ClientLimits::for_descriptors(descriptors);
+        let connections = self.max_connections.unwrap_or(defaults.connections);
+        ClientLimits {
+            connections,
+            connections_per_address: self.max_connections_per_address.unwrap_or(connections / 2),
+            streams_per_address: self.max_streams_per_address,
+            sessions_per_address: self.max_sessions_per_address,
+        }
     }
 
     pub(crate) fn serve(self) -> anyhow::Result<Serve> {

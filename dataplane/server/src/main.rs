@@ -30,9 +30,10 @@ fn main() -> ExitCode {
 fn start(args: Args) -> anyhow::Result<()> {
     log(&args)?;
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).context("raise the limit of open files")?;
-    let gw = Gateway::new(args.options(), Some(allocations));
+    let gw = Gateway::new(args.options(descriptors), Some(allocations));
     tracing::info!(
         listen = %gw.options.listen, threads = gw.options.threads, descriptors,
+        max_connections = gw.options.clients.connections,
         version = env!("CARGO_PKG_VERSION"), "starting"
     );
     run(gw, args.serve()?).context("nothing is served")

@@ -77,8 +77,8 @@ impl Conn<'_> {
 
     fn may_repeat(&self, call: &Call) -> bool {
         let shared = &call.admitted.member.backend.shared;
-        let granted = call.kept.is_some()
-            && lock(&shared.budget).take(self.site.gw.clock.now(), shared.stats.calls());
+        let granted =
+            call.kept.is_some() && lock(&shared.budget).take(self.site.gw.clock.now(), shared.stats.calls());
         inc(if granted { &shared.stats.retries } else { &shared.stats.retries_refused });
         granted
     }

@@ -53,6 +53,8 @@ pub(super) struct Answer {
     started: bool,
     done: bool,
     reusable: bool,
+    /// the client takes nothing: when the call's own bound passes
+    stalled: Option<Instant>,
     /// the body ends with the connection, so the client's must end too
     until_close: bool,
     close_client: bool,
@@ -73,6 +75,7 @@ impl Answer {
             started: false,
             done: false,
             reusable: true,
+            stalled: None,
             until_close: false,
             close_client,
             idle,
@@ -108,7 +111,7 @@ impl Answer {
     }
 
     pub(super) fn ends_connection(&self) -> bool {
-        self.until_close
+        self.until_close || self.close_client
     }
 
     /// Moves the answer on.
@@ -137,11 +140,11 @@ impl Answer {
         loop {
             while !self.unsent.is_empty() {
                 match client.poll_write(cx, &[IoSlice::new(&self.unsent)]) {
-                    Pending if conn.deadline.expired(cx) => return Ready(Ended::Deadline),
-                    Pending => return Pending,
+                    Pending => return self.stall(cx, conn),
                     Ready(Err(_)) => return Ready(Ended::Client),
                     Ready(Ok(n)) => drop(self.unsent.drain(..n)),
                 }
+                self.resume(conn);
             }
             if self.done {
                 return Ready(Ended::Complete { reusable: self.reusable });
@@ -157,6 +160,8 @@ impl Answer {
                 }
                 Ready(Ok(n)) => n,
             };
+            // the drain may have begun since the request came
+            self.close_client |= !self.started && conn.site.gw.is_draining();
             let moved = self.take(cx, client, &buf[..n]);
             if let Err(ended) = moved {
                 return Ready(ended);
@@ -169,6 +174,30 @@ impl Answer {
             return Ready(Ended::Deadline);
         }
         Pending
+    }
+
+    /// The client takes nothing. It has as long as for reading any answer, within the bound of the call; when
+    /// either passes, that is the client's doing and not the backend's.
+    fn stall(&mut self, cx: &mut Context<'_>, conn: &mut Conn<'_>) -> Poll<Ended> {
+        if self.stalled.is_none() {
+            let left = conn.deadline.left();
+            let now = Instant::now();
+            self.stalled = Some(now + left);
+            conn.deadline.arm(now, left.min(conn.site.gw.options.read));
+        }
+        if conn.deadline.expired(cx) {
+            conn.site.gw.slow_reader();
+            return Ready(Ended::Client);
+        }
+        Pending
+    }
+
+    /// It took some: the bound of the call is what it was.
+    fn resume(&mut self, conn: &mut Conn<'_>) {
+        if let Some(due) = self.stalled.take() {
+            let now = Instant::now();
+            conn.deadline.arm(now, due.saturating_duration_since(now));
+        }
     }
 
     fn take<C: Io>(&mut self, cx: &mut Context<'_>, client: &mut C, b: &[u8]) -> Result<(), Ended> {

@@ -27,15 +27,23 @@ impl Conn<'_> {
         head: &RequestHead<'_, '_>,
         body: &[u8],
     ) -> Step {
-        let arrival = Arrival { at: Instant::now(), close: head.close };
+        let arrival = Arrival { at: Instant::now(), close: head.close || self.site.gw.is_draining() };
         self.id.clear();
         let snapshot = self.site.gw.snapshot();
         let (server, endpoint) = match self.locate(&snapshot, head) {
             Ok(found) => found,
-            Err(fault) => return self.fault(cx, io, &fault, arrival),
+            Err(fault) => {
+                // liveness and readiness are the process's: they are answered before there is any table
+                return match Routes::own_port(head.target.as_bytes()) {
+                    Some(endpoint @ (Endpoint::Health | Endpoint::Ready)) => {
+                        self.operational(cx, io, head, None, endpoint, arrival)
+                    }
+                    _ => self.fault(cx, io, &fault, arrival),
+                };
+            }
         };
         if endpoint != Endpoint::Mcp {
-            return self.operational(cx, io, head, endpoint, arrival);
+            return self.operational(cx, io, head, Some(server), endpoint, arrival);
         }
         if let Some(fault) = self.forbidden(&snapshot, head) {
             return self.fault_of(cx, io, server, Kind::Other, &fault, arrival);
@@ -67,7 +75,7 @@ impl Conn<'_> {
     /// DNS rebinding: a page in a browser on this machine must not reach a gateway on loopback.
     fn forbidden(&self, snapshot: &Snapshot, head: &RequestHead<'_, '_>) -> Option<Fault> {
         let o = &self.site.gw.options;
-        if !route::host_allowed(self.loopback, head.host, &o.allowed_hosts, &snapshot.routes) {
+        if !route::host_allowed(self.peer.loopback, head.host, &o.allowed_hosts, &snapshot.routes) {
             return Some(Fault::HostForbidden);
         }
         let origin = head.origin?;

@@ -81,7 +81,12 @@ impl Opening {
     }
 }
 
-async fn open(gw: Arc<Gateway>, m: Arc<Member>, version: ProtocolVersion, info: Box<[u8]>) -> Option<Binding> {
+async fn open(
+    gw: Arc<Gateway>,
+    m: Arc<Member>,
+    version: ProtocolVersion,
+    info: Box<[u8]>,
+) -> Option<Binding> {
     match client::initialize(&gw, &m.backend, version, &info, m.call_timeout).await {
         Ok(opened) => Some(opened.binding),
         Err(e) => {

@@ -1,8 +1,9 @@
 //! Reading requests: until there is a whole one, then it is decided on.
 
 use super::reply::{self, id_or_null};
-use super::{Arrival, Site, Step};
+use super::{Arrival, Peer, Site, Step};
 use crate::deadline::Deadline;
+use crate::drain::linger;
 use crate::io::Io;
 use crate::local::local;
 use crate::metrics::inc;
@@ -21,7 +22,7 @@ const MAX_CHUNK_OVERHEAD: usize = 1 << 20;
 
 pub(super) struct Conn<'s> {
     pub(super) site: &'s Site,
-    pub(super) loopback: bool,
+    pub(super) peer: Peer,
     /// what was read and not used yet
     pub(super) pend: Vec<u8>,
     /// no use looking at `pend` before it has this many bytes
@@ -34,6 +35,8 @@ pub(super) struct Conn<'s> {
     continued: bool,
     started: bool,
     part: Part,
+    /// the drain was noticed
+    leaving: bool,
 }
 
 /// A chunked request body on its way in.
@@ -62,10 +65,10 @@ enum Looked {
 }
 
 impl<'s> Conn<'s> {
-    pub(super) fn new(site: &'s Site, loopback: bool) -> Self {
+    pub(super) fn new(site: &'s Site, peer: Peer) -> Self {
         Self {
             site,
-            loopback,
+            peer,
             pend: Vec::new(),
             want: 0,
             deadline: Deadline::new(Instant::now(), site.gw.options.idle),
@@ -74,6 +77,7 @@ impl<'s> Conn<'s> {
             continued: false,
             started: false,
             part: Part::Nothing,
+            leaving: false,
         }
     }
 
@@ -84,10 +88,15 @@ impl<'s> Conn<'s> {
 
     /// Writes the rest of an answer; false when the client does not take it.
     pub(super) async fn flush<C: Io>(&mut self, io: &mut C, rest: &[u8]) -> bool {
+        if rest.is_empty() {
+            return true;
+        }
+        self.deadline.arm(Instant::now(), self.site.gw.options.read);
         let mut at = 0;
         while at < rest.len() {
             let written = poll_fn(|cx| {
                 if self.deadline.expired(cx) {
+                    self.site.gw.slow_reader();
                     return Ready(None);
                 }
                 io.poll_write(cx, &[IoSlice::new(&rest[at..])]).map(Result::ok)
@@ -102,11 +111,17 @@ impl<'s> Conn<'s> {
 
     /// The next request, acted on.
     pub(super) async fn next<C: Io>(&mut self, io: &mut C) -> Step {
+        self.leaving = false;
         self.deadline.arm(Instant::now(), self.site.gw.options.idle);
         poll_fn(|cx| self.poll_next(cx, io)).await
     }
 
     fn poll_next<C: Io>(&mut self, cx: &mut Context<'_>, io: &mut C) -> Poll<Step> {
+        if self.site.gw.is_draining() && !self.leaving && self.part != Part::Body {
+            // a request that crosses with the close is still answered
+            self.leaving = true;
+            self.deadline.arm(Instant::now(), self.deadline.left().min(linger(self.site.gw.options.drain)));
+        }
         if self.deadline.expired(cx) {
             let stats = &self.site.gw.stats;
             inc(if self.part == Part::Nothing { &stats.idle_closed } else { &stats.request_timeouts });

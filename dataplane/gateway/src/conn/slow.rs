@@ -2,13 +2,14 @@
 
 use super::call::Call;
 use super::forward::Waiting;
+use super::opening::Opening;
 use super::post::write_result_head;
 use super::reply;
 use super::request::Conn;
-use super::opening::Opening;
 use super::{Arrival, Record};
 use crate::admission::Admitted;
 use crate::client::{self, Link};
+use crate::clients::What;
 use crate::io::Io;
 use crate::metrics::{End, inc};
 use crate::session::{Session, unix_now};
@@ -64,7 +65,7 @@ impl Conn<'_> {
             (SlowKind::Call(request), Some(session)) => {
                 return self.slow_call(io, record, request, session, arrival).await;
             }
-            (SlowKind::Stream, Some(session)) => return self.stream(io, record, session).await,
+            (SlowKind::Stream, Some(session)) => return self.stream(io, record, session, arrival).await,
             (SlowKind::List, Some(_)) => self.first_list(&record.server, arrival).await,
             (SlowKind::Cancelled { body }, Some(session)) => {
                 self.forward_cancelled(&record.server, &session, &body);
@@ -92,6 +93,8 @@ impl Conn<'_> {
         arrival: Arrival,
     ) -> Result<Vec<u8>, Fault> {
         let sealer = server.sealer.clone().ok_or(Fault::NotReady)?;
+        let place =
+            self.site.gw.clients.take(self.peer.address, What::Session).map_err(|_| Fault::Overloaded)?;
         // where every backend is required, those that are new get a moment to answer
         let partial = |s: &Server| s.spec.partial_failure == PartialFailure::BestEffort;
         let server = self.decided(server, partial).await;
@@ -119,6 +122,7 @@ impl Conn<'_> {
         let token = sealer.seal(server.id(), &content, nonce);
         let sealed = content.bindings.len();
         let session = Session::new(&token, server.id(), content);
+        session.hold(place);
         // what did not fit into the token is known to this node only
         all.into_iter().skip(sealed).for_each(|b| session.bind(b));
         self.site.gw.sessions.remember(&session);

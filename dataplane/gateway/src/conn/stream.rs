@@ -1,8 +1,9 @@
 //! The GET stream of a session: held open with keep-alives; tells the client when the list of tools changed.
 
-use super::Record;
 use super::reply;
 use super::request::Conn;
+use super::{Arrival, Record};
+use crate::clients::What;
 use crate::io::Io;
 use crate::local::local;
 use crate::metrics::End;
@@ -12,10 +13,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll::{Pending, Ready};
-use std::time::Instant;
 use tidegate_dataplane_codec::sse;
+use tidegate_dataplane_core::fault::Fault;
 
 const LIST_CHANGED: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+
+/// Tells the client to open the stream again in a moment: another process serves it then.
+const COME_BACK: &[u8] = b"retry: 100\n\n";
 
 /// Counts an open stream while it lives.
 struct Open<'r>(&'r Record);
@@ -40,7 +44,13 @@ impl Conn<'_> {
         io: &mut C,
         mut record: Record,
         session: Arc<Session>,
+        arrival: Arrival,
     ) -> bool {
+        let Ok(_place) = self.site.gw.clients.take(self.peer.address, What::Stream) else {
+            record.end = End::Fault;
+            let answer = self.write_fault(&Fault::Overloaded, arrival);
+            return self.flush(io, &answer).await && !arrival.close;
+        };
         let ended = {
             let _open = Open::new(&record);
             self.run_stream(io, &record, &session).await
@@ -64,7 +74,7 @@ impl Conn<'_> {
         let mut tick = tokio::time::interval(self.site.gw.options.keep_alive);
         tick.reset();
         loop {
-            if !self.write_event(io, &out).await {
+            if !self.flush(io, &out).await {
                 return false;
             }
             out.clear();
@@ -75,18 +85,14 @@ impl Conn<'_> {
                 },
                 _ = tick.tick() => out.extend_from_slice(sse::KEEP_ALIVE),
                 () = session.end.notified() => return true,
-                _ = draining.wait_for(|d| *d) => return true,
+                _ = draining.wait_for(|d| *d) => break,
                 _ = gone(io) => return false,
             }
             if session.ended() {
                 return true;
             }
         }
-    }
-
-    async fn write_event<C: Io>(&mut self, io: &mut C, bytes: &[u8]) -> bool {
-        self.deadline.arm(Instant::now(), self.site.gw.options.read);
-        self.flush(io, bytes).await
+        self.flush(io, COME_BACK).await
     }
 }
 

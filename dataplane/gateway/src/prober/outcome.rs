@@ -97,7 +97,9 @@ fn log(m: &Member, from: Health, to: Health) {
     let (server, backend, message) = (&m.server, &m.backend.spec.id, m.standing.view(true).message);
     let (from, to) = (from.as_str(), to.as_str());
     match to {
-        "healthy" | "degraded" => tracing::info!(%server, %backend, from, to, message, "backend health changed"),
+        "healthy" | "degraded" => {
+            tracing::info!(%server, %backend, from, to, message, "backend health changed")
+        }
         _ => tracing::warn!(%server, %backend, from, to, message, "backend health changed"),
     }
 }

@@ -118,7 +118,9 @@ impl Plan {
 
     /// A call failed, or worked although nothing was to be expected of it.
     pub(super) fn hinted(&mut self, users: &[Arc<Member>]) {
-        let Some(interval) = users.iter().filter(|m| m.probed).map(|m| m.health.interval).min() else { return };
+        let Some(interval) = users.iter().filter(|m| m.probed).map(|m| m.health.interval).min() else {
+            return;
+        };
         let again = (interval / HINTED).max(HINTED_MIN).min(interval);
         let at = self.looked.unwrap_or_default() + again;
         self.hint = Some(at.max(self.clock.now()));

@@ -2,6 +2,8 @@
 //! backends that misbehave on command, clients that send exact bytes, and the official SDKs.
 
 mod budget;
+mod clients;
+mod drain;
 mod failures;
 mod framing;
 mod giving_up;
@@ -17,4 +19,5 @@ mod streams;
 mod support;
 mod survival;
 mod swaps;
+mod takeover;
 mod tools;

@@ -121,12 +121,12 @@ fn sigterm_lets_a_running_call_finish_and_takes_no_more() {
     let mut world = World::over(&a);
     let mut busy = world.client();
     let mut idle = world.client();
-    let mut stream = idle.listen();
+    let stream = idle.listen();
     busy.send(&call(1, "a_slow", json!({"ms": 1_000})));
     seen(&a, "the call", |s| s.calls_running == 1);
     world.gateway.terminate();
     until("no connection is taken", || TcpStream::connect(world.gateway.addr).is_err());
-    assert_eq!(stream.sse(), None, "the stream ends");
+    stream.into_rest();
     idle.http.closed();
     let answer = busy.http.response();
     assert_eq!(answer.json()["result"]["content"][0]["text"], "slept 1000 ms");

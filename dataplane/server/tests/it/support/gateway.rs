@@ -8,7 +8,11 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Instant;
+
+/// What is logged.
+const LOG: &str = "info,pingora_core=warn,tidegate_dataplane_gateway=debug";
 
 /// Lines of the log that a failed test shows.
 const SHOWN: usize = 120;
@@ -19,18 +23,59 @@ pub(crate) struct Gateway {
     pub(crate) admin: SocketAddr,
     control_plane: String,
     extra: Vec<String>,
-    dir: tempfile::TempDir,
+    dir: Arc<tempfile::TempDir>,
     child: Child,
 }
 
 impl Gateway {
     /// Starts one on free ports and waits until its admin port answers.
     pub(crate) fn start(control_plane: &str, extra: &[&str]) -> Self {
-        let dir = tempfile::tempdir().expect("a temporary directory");
+        let dir = Arc::new(tempfile::tempdir().expect("a temporary directory"));
         let (addr, admin) = (ports::free(), ports::free());
         let extra: Vec<String> = extra.iter().map(ToString::to_string).collect();
         let child =
             command(addr, admin, control_plane, dir.path(), &extra).spawn().expect("the binary starts");
+        let mut gateway = Self { addr, admin, control_plane: control_plane.into(), extra, dir, child };
+        gateway.up();
+        gateway
+    }
+
+    /// Starts one that takes over: the same ports, the same state. Waits until it is ready.
+    pub(crate) fn successor(&self) -> Self {
+        let mut extra = self.extra.clone();
+        if !extra.iter().any(|flag| flag == "--takeover") {
+            extra.push("--takeover".into());
+        }
+        let (addr, admin, control_plane) = (self.addr, self.admin, self.control_plane.clone());
+        let child =
+            command(addr, admin, &control_plane, self.dir.path(), &extra).spawn().expect("the binary starts");
+        let mut successor = Self { addr, admin, control_plane, extra, dir: self.dir.clone(), child };
+        let ready = format!("\"status\":\"ready\",\"pid\":{}", successor.pid());
+        until("the successor is ready", || {
+            assert!(successor.child.try_wait().expect("our child").is_none(), "the successor ended");
+            successor.admin("/readyz").1.contains(&ready)
+        });
+        successor
+    }
+
+    /// Starts one in a shell that has run `prepare`.
+    pub(crate) fn start_after(prepare: &str, control_plane: &str, extra: &[&str]) -> Self {
+        let dir = Arc::new(tempfile::tempdir().expect("a temporary directory"));
+        let (addr, admin) = (ports::free(), ports::free());
+        let extra: Vec<String> = extra.iter().map(ToString::to_string).collect();
+        let direct = command(addr, admin, control_plane, dir.path(), &extra);
+        let log = || File::options().append(true).open(log_file(dir.path())).expect("a log file");
+        let child = Command::new("sh")
+            .arg("-c")
+            .arg(format!("{prepare}; exec \"$0\" \"$@\""))
+            .arg(direct.get_program())
+            .args(direct.get_args())
+            .env("TIDEGATE_LOG", LOG)
+            .stdin(Stdio::null())
+            .stdout(log())
+            .stderr(log())
+            .spawn()
+            .expect("a shell");
         let mut gateway = Self { addr, admin, control_plane: control_plane.into(), extra, dir, child };
         gateway.up();
         gateway
@@ -59,8 +104,22 @@ impl Gateway {
     }
 
     pub(crate) fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Stops it in the middle of whatever it does.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"));
-        kill(pid, Signal::SIGTERM).expect("a running process");
+        kill(pid, signal).expect("a running process");
     }
 
     pub(crate) fn ended(&mut self) -> ExitStatus {
@@ -160,7 +219,7 @@ fn command(
         .arg("--state-dir")
         .arg(dir.join("state"))
         .args(extra)
-        .env("TIDEGATE_LOG", "info,pingora_core=warn,tidegate_dataplane_gateway=debug")
+        .env("TIDEGATE_LOG", LOG)
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a log file"))
         .stderr(log);

@@ -3,7 +3,7 @@
 use super::DEADLINE;
 use super::answer::Framing;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 pub(crate) use super::answer::{Answer, Head, Sse};
@@ -32,6 +32,16 @@ impl Http {
         let socket = socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None);
         let socket = socket.expect("a socket");
         socket.set_recv_buffer_size(32 * 1024).expect("a socket");
+        socket.connect(&addr.into()).expect("the port is open");
+        Self::of(socket.into())
+    }
+
+    /// One from another address of this machine.
+    #[track_caller]
+    pub(crate) fn connect_from(from: IpAddr, addr: SocketAddr) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None);
+        let socket = socket.expect("a socket");
+        socket.bind(&SocketAddr::from((from, 0)).into()).expect("an address of this machine");
         socket.connect(&addr.into()).expect("the port is open");
         Self::of(socket.into())
     }

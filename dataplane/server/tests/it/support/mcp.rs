@@ -2,7 +2,7 @@
 
 use super::http::{Answer, Http};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What every request needs to be taken.
 pub(crate) const ACCEPT: &str = "application/json, text/event-stream";
@@ -45,8 +45,18 @@ impl Client {
     /// The same session on another connection.
     #[track_caller]
     pub(crate) fn again(&self) -> Self {
+        self.over(Http::connect(self.addr))
+    }
+
+    /// The same session on a connection from another address of this machine.
+    #[track_caller]
+    pub(crate) fn again_from(&self, from: IpAddr) -> Self {
+        self.over(Http::connect_from(from, self.addr))
+    }
+
+    fn over(&self, http: Http) -> Self {
         let (path, host) = (self.path.clone(), self.host.clone());
-        Self { http: Http::connect(self.addr), addr: self.addr, path, host, session: self.session.clone() }
+        Self { http, addr: self.addr, path, host, session: self.session.clone() }
     }
 
     /// The bytes of a POST.
