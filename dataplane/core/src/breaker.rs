@@ -213,32 +213,4 @@ impl Position {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn granted(b: &mut Breaker, now: Duration) -> Ticket {
-        match b.admit(now) {
-            Admission::Granted(ticket) => ticket,
-            Admission::Refused { .. } => panic!("refused at {now:?}: {b:?}"),
-        }
-    }
-
-    #[test]
-    fn one_trial_decides_after_the_open_time() {
-        let mut b = Breaker::new(Policy { failure_threshold: 2, open_for: 10 * SECOND });
-        let (first, second) = (granted(&mut b, SECOND), granted(&mut b, SECOND));
-        assert_eq!(b.record(first, Verdict::Failure, SECOND), None);
-        assert_eq!(b.record(second, Verdict::Failure, 2 * SECOND), Some(Position::Open));
-        assert_eq!(b.admit(5 * SECOND), Admission::Refused { retry_after: 7 * SECOND });
-        assert_eq!(b.record(first, Verdict::Success, 5 * SECOND), None, "sent before it opened");
-        let trial = granted(&mut b, 12 * SECOND);
-        assert_eq!(b.position(), Position::HalfOpen);
-        assert_eq!(b.admit(12 * SECOND), Admission::Refused { retry_after: SECOND });
-        assert_eq!(b.record(trial, Verdict::None, 13 * SECOND), None, "the client left");
-        let trial = granted(&mut b, 13 * SECOND);
-        assert_eq!(b.record(trial, Verdict::Success, 14 * SECOND), Some(Position::Closed));
-        assert_eq!((b.failures(), b.changed()), (0, Some(14 * SECOND)));
-    }
-}
+mod tests;

@@ -35,15 +35,4 @@ impl Budget {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_window_allows_a_fifth_of_its_calls_and_a_hundred() {
-        let mut budget = Budget::default();
-        let granted = |budget: &mut Budget, now, calls| (0..500).filter(|_| budget.take(now, calls)).count();
-        assert_eq!(granted(&mut budget, Duration::from_secs(20), 7_000), 100);
-        assert_eq!(granted(&mut budget, Duration::from_secs(25), 7_500), 100, "a fifth of 500");
-        assert_eq!(granted(&mut budget, Duration::from_secs(30), 7_500), 100, "a new window");
-    }
-}
+mod tests;
