@@ -7,6 +7,7 @@ mod drain;
 mod failures;
 mod framing;
 mod giving_up;
+mod guards;
 mod h2;
 mod listening;
 mod nodes;
