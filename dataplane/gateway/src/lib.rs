@@ -5,6 +5,7 @@
 //! Entry points: [`Gateway`] holds the state, [`run`] serves it.
 
 mod admin;
+mod admission;
 mod app;
 mod backend;
 mod client;
@@ -15,12 +16,13 @@ mod io;
 mod local;
 mod metrics;
 mod ports;
+mod prober;
 pub mod push;
-mod refresh;
 mod report;
 mod run;
 mod session;
 mod snapshot;
+mod standing;
 mod state;
 mod upstream;
 mod worker;

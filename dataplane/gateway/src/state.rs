@@ -4,7 +4,8 @@ use crate::metrics::{NodeStats, inc};
 use crate::ports::{Port, Ports};
 use crate::push::{Applier, Step};
 use crate::session::{Sessions, lock};
-use crate::snapshot::{Server, Snapshot};
+use crate::snapshot::{Ground, Server, Snapshot};
+use crate::standing::Clock;
 use arc_swap::ArcSwap;
 use pingora_core::connectors::TransportConnector;
 use ring::rand::SystemRandom;
@@ -86,7 +87,8 @@ pub struct Gateway {
     /// Counts swaps; wakes whoever derives something from the snapshot.
     pub(crate) swapped: watch::Sender<u64>,
     /// A backend's capabilities or state changed.
-    pub(crate) contributed: Notify,
+    pub(crate) contributed: Arc<Notify>,
+    pub(crate) clock: Clock,
     synced: AtomicBool,
     has_table: AtomicBool,
     draining: watch::Sender<bool>,
@@ -106,7 +108,8 @@ impl Gateway {
             connector: TransportConnector::new(None),
             random: SystemRandom::new(),
             swapped: watch::channel(0).0,
-            contributed: Notify::new(),
+            contributed: Arc::new(Notify::new()),
+            clock: Clock::start(),
             synced: AtomicBool::new(false),
             has_table: AtomicBool::new(false),
             draining: watch::channel(false).0,
@@ -156,7 +159,7 @@ impl Gateway {
     pub(crate) fn remerge(&self) {
         let _building = lock(&self.building);
         let old = self.snapshot.load_full();
-        self.install(Snapshot::next(&old, &old.table, old.sealer.clone()));
+        self.install(Snapshot::next(&old, &old.table, old.sealer.clone(), &self.ground()));
         inc(&self.stats.merges);
     }
 
@@ -166,11 +169,15 @@ impl Gateway {
         let mut table = candidate.clone();
         let (ports, rejected) = self.ports.plan(&old.table, &mut table);
         let sealer = keys.map(|k| Arc::new(Sealer::new(k))).or_else(|| old.sealer.clone());
-        self.install(Snapshot::next(&old, &table, sealer));
+        self.install(Snapshot::next(&old, &table, sealer, &self.ground()));
         inc(&self.stats.swaps);
         // only now: a connection on a new port finds its server
         self.ports.publish(ports);
         rejected
+    }
+
+    fn ground(&self) -> Ground {
+        Ground { clock: self.clock, contributed: self.contributed.clone() }
     }
 
     fn install(&self, next: Snapshot) {
@@ -186,7 +193,7 @@ impl Gateway {
 impl Server {
     /// Wakes the clients that hold a stream when the list they know is no longer the list.
     fn tell_changes(&self) {
-        let digest = self.catalog.digest();
+        let digest = self.listing.digest();
         self.lasting.catalog.send_if_modified(|known| {
             let changed = *known != digest;
             *known = digest;
