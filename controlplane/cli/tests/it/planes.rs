@@ -37,6 +37,7 @@ impl Site {
         let mut command = tidegate();
         command.args(["up", "--listen", &listen, "--admin", &format!("127.0.0.1:{}", free_port())]);
         command.arg("-f").arg(&manifests).arg("--state-dir").arg(root.path().join("state"));
+        command.arg("--status-dir").arg(root.path().join("status"));
         Self { up: Running::start(command), root, listen }
     }
 
@@ -50,6 +51,15 @@ impl Site {
         let new = self.root.path().join("new");
         std::fs::write(&new, text.replace(from, to)).unwrap();
         std::fs::rename(new, self.manifest()).unwrap();
+    }
+
+    /// Waits until the status of the virtual server says all of this.
+    fn until_status(&self, what: &str, texts: &[&str]) {
+        let file = self.root.path().join("status/default/VirtualMCPServer/demo.yaml");
+        wait_for(what, || {
+            let status = std::fs::read_to_string(&file).unwrap_or_default();
+            texts.iter().all(|text| status.contains(text)).then_some(())
+        });
     }
 
     fn get(&self, args: &[&str]) -> String {
@@ -87,6 +97,28 @@ async fn a_directory_becomes_one_endpoint_and_follows_its_edits() {
     assert_eq!(result.is_error, None, "{result:?}");
 
     drop(client);
+    site.up.signal(Signal::SIGTERM);
+    assert_eq!(site.up.wait(), Some(0));
+}
+
+#[test]
+fn the_status_file_follows_a_backend_that_goes_and_comes_back() {
+    const COMMAND: &str = "    tidegate.dev/command: '[\"python3\", \"stdio_server.py\"]'\n";
+    let mut site = Site::start();
+    site.up.expect("virtual server default/demo: Ready, 1 backend, 6 tools");
+    site.until_status("it is ready", &["phase: Ready", "backendCount: 1", "status: ready"]);
+    site.edit(
+        "  config:\n",
+        "  config:\n    operational:\n      failureHandling: {healthCheckInterval: 200ms, healthCheckTimeout: 150ms, \
+         circuitBreaker: {enabled: true, failureThreshold: 2, timeout: 1s}}\n",
+    );
+    site.until_status("it has a breaker", &["phase: Ready", "circuitBreakerState: closed"]);
+    site.edit(COMMAND, "");
+    let texts = ["phase: Failed", "backendCount: 0", "status: unavailable", "circuitBreakerState: open"];
+    site.until_status("it is down", &texts);
+    site.edit("    tidegate.dev/endpoint:", &format!("{COMMAND}    tidegate.dev/endpoint:"));
+    let texts = ["phase: Ready", "backendCount: 1", "status: ready", "circuitBreakerState: closed"];
+    site.until_status("it is up", &texts);
     site.up.signal(Signal::SIGTERM);
     assert_eq!(site.up.wait(), Some(0));
 }
