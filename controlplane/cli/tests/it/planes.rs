@@ -25,6 +25,10 @@ struct Site {
 
 impl Site {
     fn start() -> Self {
+        Self::start_with(|manifest| manifest)
+    }
+
+    fn start_with(change: impl Fn(String) -> String) -> Self {
         require_planes();
         let root = temporary();
         let manifests = root.path().join("manifests");
@@ -32,7 +36,7 @@ impl Site {
         std::fs::copy(fixture("stdio_server.py"), manifests.join("stdio_server.py")).unwrap();
         let manifest = std::fs::read_to_string(fixture("good/demo.yaml")).unwrap();
         let manifest = manifest.replace("19101", &free_port().to_string());
-        std::fs::write(manifests.join("demo.yaml"), manifest).unwrap();
+        std::fs::write(manifests.join("demo.yaml"), change(manifest)).unwrap();
         let listen = format!("127.0.0.1:{}", free_port());
         let mut command = tidegate();
         command.args(["up", "--listen", &listen, "--admin", &format!("127.0.0.1:{}", free_port())]);
@@ -104,21 +108,16 @@ async fn a_directory_becomes_one_endpoint_and_follows_its_edits() {
 #[test]
 fn the_status_file_follows_a_backend_that_goes_and_comes_back() {
     const COMMAND: &str = "    tidegate.dev/command: '[\"python3\", \"stdio_server.py\"]'\n";
-    let mut site = Site::start();
-    site.up.expect("virtual server default/demo: Ready, 1 backend, 6 tools");
-    site.until_status("it is ready", &["phase: Ready", "backendCount: 1", "status: ready"]);
-    site.edit(
-        "  config:\n",
-        "  config:\n    operational:\n      failureHandling: {healthCheckInterval: 200ms, healthCheckTimeout: 150ms, \
-         circuitBreaker: {enabled: true, failureThreshold: 2, timeout: 1s}}\n",
-    );
-    site.until_status("it has a breaker", &["phase: Ready", "circuitBreakerState: closed"]);
+    let operational = "  config:\n    operational:\n      failureHandling: {healthCheckInterval: 200ms, healthCheckTimeout: 150ms, \
+         circuitBreaker: {enabled: true, failureThreshold: 2, timeout: 1s}}\n";
+    let mut site = Site::start_with(|manifest| manifest.replace("  config:\n", operational));
+    let up = ["phase: Ready", "backendCount: 1", "status: ready", "circuitBreakerState: closed"];
+    site.until_status("it is ready", &up);
     site.edit(COMMAND, "");
-    let texts = ["phase: Failed", "backendCount: 0", "status: unavailable", "circuitBreakerState: open"];
-    site.until_status("it is down", &texts);
+    let down = ["phase: Failed", "backendCount: 0", "status: unavailable", "circuitBreakerState: open"];
+    site.until_status("it is down", &down);
     site.edit("    tidegate.dev/endpoint:", &format!("{COMMAND}    tidegate.dev/endpoint:"));
-    let texts = ["phase: Ready", "backendCount: 1", "status: ready", "circuitBreakerState: closed"];
-    site.until_status("it is up", &texts);
+    site.until_status("it is up", &up);
     site.up.signal(Signal::SIGTERM);
     assert_eq!(site.up.wait(), Some(0));
 }
