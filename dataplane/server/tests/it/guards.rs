@@ -3,6 +3,7 @@
 
 use crate::sessions::seen;
 use crate::support::mcp::{Client, call, initialize, list};
+use crate::support::puppet::Puppet;
 use crate::support::tables::{Vmcp, table};
 use crate::support::until;
 use crate::support::world::{World, mock};
@@ -113,6 +114,33 @@ fn a_lost_session_is_opened_once_and_the_calls_are_said_again() {
     assert_eq!(b.stats().sessions_opened, before.1, "the other backend's session stays");
     assert!(world.gateway.metric("tidegate_backend_retries_total", "mcpserver/a") >= 1.0);
     assert_eq!(world.gateway.metric("tidegate_faults_total", ""), 0.0);
+}
+
+/// Servers on the TypeScript SDK answer 400 where the specification wants 404.
+#[test]
+fn a_server_that_says_400_of_a_session_that_it_forgot_gets_a_new_one() {
+    let puppet = Puppet::start();
+    let world = World::over_puppet(&puppet);
+    let mut client = world.client();
+    let refuse = |error: &str, id: &str| {
+        let body = format!(r#"{{"jsonrpc":"2.0","error":{{"code":-32000,"message":"{error}"}},"id":{id}}}"#);
+        let len = body.len();
+        format!(
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {len}\r\n\r\n{body}"
+        )
+    };
+    client.send(&call(1, "a_act", json!({})));
+    let whole = refuse("Bad Request: No valid session ID provided", "null");
+    let mut act = puppet.act();
+    act.say(&whole[..whole.len() - 9]);
+    act.say(&whole[whole.len() - 9..]);
+    puppet.act().answer(r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
+    assert_eq!(client.http.response().json()["result"], json!({"content": []}));
+    // an answer to the request itself goes on as it is, whatever it speaks of
+    client.send(&call(2, "a_act", json!({})));
+    puppet.act().say(refuse("argument session is missing", "2"));
+    let answer = client.http.response();
+    assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!(-32000)));
 }
 
 #[test]
