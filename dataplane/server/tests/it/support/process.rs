@@ -1,6 +1,7 @@
 //! Other programs: backends and clients that are not ours, and what they need.
 
 use super::{DEADLINE, eventually};
+use nix::sys::signal::Signal;
 use std::ffi::OsStr;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -68,8 +69,17 @@ impl Program {
 impl Program {
     /// Stops it in the middle of whatever it does: it reads nothing any more.
     pub(crate) fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"));
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).expect("a running process");
+        nix::sys::signal::kill(pid, signal).expect("a running process");
     }
 }
 
