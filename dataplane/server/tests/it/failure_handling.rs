@@ -5,9 +5,13 @@
 mod backend;
 mod breaker;
 mod health;
+mod outcome;
 mod pages;
 mod sessions;
+mod stage;
+mod table;
 mod timeouts;
+mod whole;
 
 use crate::support::DEADLINE;
 use crate::support::http::Answer;

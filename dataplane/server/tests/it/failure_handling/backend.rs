@@ -17,6 +17,10 @@ pub(super) struct Backend {
 }
 
 impl Backend {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A running one.
     pub(super) fn start(name: &str) -> Self {
         let mut backend = Self::down(name);
@@ -65,6 +69,15 @@ impl Backend {
         self.script(&serde_json::json!({"faults": rules}));
     }
 
+    /// Closes all its connections.
+    #[track_caller]
+    pub(super) fn close_connections(&self) {
+        // that of this request too
+        let mut http = Http::connect(self.addr);
+        http.send(request("POST", "/_control", r#"{"close_connections":true}"#));
+        http.into_rest();
+    }
+
     /// What it saw.
     #[track_caller]
     pub(super) fn stats(&self) -> Stats {
@@ -80,14 +93,18 @@ impl Backend {
     #[track_caller]
     fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
         let mut http = Http::connect(self.addr);
-        http.send(format!(
-            "{method} {path} HTTP/1.1\r\nhost: mock\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        ));
+        http.send(request(method, path, body));
         http.response()
     }
 
     fn running(&self) -> &Program {
         self.program.as_ref().expect("it runs")
     }
+}
+
+fn request(method: &str, path: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "{method} {path} HTTP/1.1\r\nhost: mock\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
 }

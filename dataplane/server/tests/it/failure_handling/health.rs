@@ -61,8 +61,7 @@ fn e3_a_backend_that_takes_six_seconds_for_a_probe_is_degraded_and_its_tools_sta
     let slow = r#"{"faults":[{"on":["initialize"],"times":1,"fault":{"delay":6000}}]}"#;
     a.control(&serde_json::from_str(slow).expect("a control"));
     let vmcp = Vmcp::named("demo").with("a", a.addr);
-    let world =
-        World::unsettled([&vmcp.probed(Duration::from_secs(11), Duration::from_secs(10), 3)], &[]);
+    let world = World::unsettled([&vmcp.probed(Duration::from_secs(11), Duration::from_secs(10), 3)], &[]);
     world.plane.settled();
     let degraded = is(&world, "a", Degraded);
     assert_eq!(degraded.message, "Degraded performance");
