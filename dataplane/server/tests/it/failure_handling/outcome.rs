@@ -62,10 +62,18 @@ fn describe(answer: &str) -> String {
         n => format!("{n} events, then "),
     };
     let last = messages.iter().find(|m| m.get("result").or(m.get("error")).is_some());
-    format!(
-        "{status}, {events}{}",
-        last.map_or("the connection is closed in the middle of the body".into(), message)
-    )
+    format!("{status}, {events}{}", last.map_or_else(|| nothing(answer).into(), message))
+}
+
+/// What there is when no message can be read.
+fn nothing(answer: &str) -> &'static str {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+    let length = head.lines().find_map(|l| l.strip_prefix("content-length: ")?.parse().ok());
+    if length == Some(body.len()) || body.ends_with("\r\n0\r\n\r\n") {
+        "the body as the backend sent it"
+    } else {
+        "the connection is closed in the middle of the body"
+    }
 }
 
 fn message(message: &Value) -> String {
