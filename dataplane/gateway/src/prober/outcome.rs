@@ -94,13 +94,13 @@ pub(super) fn tell(
 }
 
 fn log(m: &Member, from: Health, to: Health) {
-    let (server, backend, message) = (&m.server, &m.backend.spec.id, m.standing.view(true).message);
+    let (server, backend, why) = (&m.server, &m.backend.spec.id, m.standing.view(true).message);
     let (from, to) = (from.as_str(), to.as_str());
     match to {
         "healthy" | "degraded" => {
-            tracing::info!(%server, %backend, from, to, message, "backend health changed")
+            tracing::info!(%server, %backend, from, to, why, "backend health changed")
         }
-        _ => tracing::warn!(%server, %backend, from, to, message, "backend health changed"),
+        _ => tracing::warn!(%server, %backend, from, to, why, "backend health changed"),
     }
 }
 
