@@ -262,7 +262,12 @@ impl<'s> Conn<'s> {
         if self.part != part {
             self.part = part;
             let o = &self.site.gw.options;
-            self.deadline.arm(Instant::now(), if part == Part::Head { o.head } else { o.read });
+            let bound = match part {
+                Part::Head if self.leaving => linger(o.drain).min(o.head),
+                Part::Head => o.head,
+                _ => o.read,
+            };
+            self.deadline.arm(Instant::now(), bound);
         }
     }
 
