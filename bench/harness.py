@@ -222,14 +222,19 @@ def server(name, group_name, address):
     )
 
 
-def virtual_server(name, group_name, prefix="{workload}_", default="30s", per_workload=None):
+def virtual_server(
+    name, group_name, prefix="{workload}_", default="30s", per_workload=None, annotations=None, failure_handling=None
+):
+    """JSON is YAML: what has values of its own is written so."""
     override = f"\n        perWorkload: {json.dumps(per_workload)}" if per_workload else ""
+    failures = f"      failureHandling: {json.dumps(failure_handling)}\n" if failure_handling else ""
+    metadata = {"name": name, **({"annotations": annotations} if annotations else {})}
     return (
-        f"apiVersion: {API}\nkind: VirtualMCPServer\nmetadata: {{name: {name}}}\n"
+        f"apiVersion: {API}\nkind: VirtualMCPServer\nmetadata: {json.dumps(metadata)}\n"
         f"spec:\n  groupRef: {{name: {group_name}}}\n  incomingAuth: {{type: anonymous}}\n"
         f"  config:\n    aggregation:\n      conflictResolution: prefix\n"
         f'      conflictResolutionConfig: {{prefixFormat: "{prefix}"}}\n'
-        f"    operational:\n      timeouts:\n        default: {default}{override}\n"
+        f"    operational:\n      timeouts:\n        default: {default}{override}\n{failures}"
     )
 
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
@@ -41,6 +42,41 @@ impl Reply {
     pub(crate) fn pieces() -> (mpsc::Sender<Piece>, Self) {
         let (tx, rx) = mpsc::channel(PIECES_IN_FLIGHT);
         (tx, Self::Pieces(rx))
+    }
+
+    /// Byte by byte, each written out on its own, with so much time between two.
+    pub(crate) fn dribble(bytes: Bytes, every: Duration) -> Self {
+        let (tx, body) = Self::pieces();
+        tokio::spawn(async move {
+            for i in 0..bytes.len() {
+                // hyper writes out what it has when the body has nothing more at the moment
+                while tx.capacity() < tx.max_capacity() && !tx.is_closed() {
+                    tokio::task::yield_now().await;
+                }
+                tokio::task::yield_now().await;
+                if tx.send(Piece::Data(bytes.slice(i..=i))).await.is_err() {
+                    return;
+                }
+                if !every.is_zero() {
+                    tokio::time::sleep(every).await;
+                }
+            }
+        });
+        body
+    }
+
+    /// One part in so many of it, then, some time later, the connection is cut.
+    pub(crate) fn half(bytes: Bytes, parts: usize, later: Duration) -> Self {
+        let (tx, body) = Self::pieces();
+        tokio::spawn(async move {
+            // errors: the client was quicker to leave
+            let _ = tx.send(Piece::Data(bytes.slice(..bytes.len() / parts))).await;
+            if !later.is_zero() {
+                tokio::time::sleep(later).await;
+            }
+            let _ = tx.send(Piece::Cut).await;
+        });
+        body
     }
 }
 

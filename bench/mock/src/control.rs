@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
+use crate::faults::{Fault, Rule, Rules};
 use crate::stats::Method;
 
 /// A change of behaviour. What is absent stays as it is.
@@ -27,6 +28,9 @@ pub struct Control {
     /// Answer every MCP request with this HTTP status; 0 ends it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fail_status: Option<u16>,
+    /// How answers go wrong, in the place of what was said before; empty ends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub faults: Option<Vec<Rule>>,
     /// Offer exactly these tools from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<String>>,
@@ -42,6 +46,9 @@ pub struct Control {
     /// Close all connections, whatever happens on them (once).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub close_connections: bool,
+    /// Forget the gaps between requests (once).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub forget_gaps: bool,
 }
 
 /// Which requests hang.
@@ -58,6 +65,7 @@ pub enum HangOn {
 pub(crate) struct Script {
     disturbed: AtomicBool,
     now: RwLock<Now>,
+    rules: RwLock<Rules>,
     hang: watch::Sender<HangOn>,
 }
 
@@ -74,6 +82,7 @@ impl Script {
         Self {
             disturbed: AtomicBool::new(false),
             now: RwLock::default(),
+            rules: RwLock::default(),
             hang: watch::Sender::new(HangOn::All(false)),
         }
     }
@@ -86,16 +95,21 @@ impl Script {
         }
         now.refuse_sessions = control.refuse_sessions.unwrap_or(now.refuse_sessions);
         now.fail_status = control.fail_status.unwrap_or(now.fail_status);
+        let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(faults) = &control.faults {
+            *rules = Rules::new(faults);
+        }
         if let Some(hang) = &control.hang {
             self.hang.send_replace(hang.clone());
         }
         let hangs = !matches!(*self.hang.borrow(), HangOn::All(false));
-        let wrong = hangs || !now.delay.is_zero() || now.refuse_sessions || now.fail_status != 0;
+        let wrong =
+            hangs || !now.delay.is_zero() || now.refuse_sessions || now.fail_status != 0 || !rules.is_empty();
         self.disturbed.store(wrong, Ordering::Release);
     }
 
-    /// Waits as long as the script says; then the HTTP status to fail with, if any.
-    pub(crate) async fn before(&self, method: Method) -> Option<u16> {
+    /// Waits as long as the script says; then the fault that the answer is to have, if any.
+    pub(crate) async fn before(&self, method: Method) -> Option<Fault> {
         if !self.disturbed.load(Ordering::Acquire) {
             return None;
         }
@@ -107,9 +121,12 @@ impl Script {
             tokio::time::sleep(now.delay).await;
         }
         if now.refuse_sessions && method == Method::Initialize {
-            return Some(503);
+            return Some(Fault::Status { code: 503, retry_after: None });
         }
-        (now.fail_status != 0).then_some(now.fail_status)
+        if now.fail_status != 0 {
+            return Some(Fault::Status { code: now.fail_status, retry_after: None });
+        }
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).next(method)
     }
 }
 
@@ -128,13 +145,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_script_fails_what_it_was_told_to_fail_and_recovers() {
+        let status = |code| Some(Fault::Status { code, retry_after: None });
         let script = Script::new();
         assert_eq!(script.before(Method::Ping).await, None);
         script.apply(&serde_json::from_str(r#"{"refuse_sessions":true}"#).unwrap());
-        assert_eq!(script.before(Method::Initialize).await, Some(503));
+        assert_eq!(script.before(Method::Initialize).await, status(503));
         assert_eq!(script.before(Method::Ping).await, None);
         script.apply(&serde_json::from_str(r#"{"fail_status":500,"refuse_sessions":false}"#).unwrap());
-        assert_eq!(script.before(Method::Ping).await, Some(500));
+        assert_eq!(script.before(Method::Ping).await, status(500));
         script.apply(&Control { fail_status: Some(0), ..Control::default() });
         assert_eq!(script.before(Method::Initialize).await, None);
     }

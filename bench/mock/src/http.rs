@@ -10,8 +10,10 @@ use hyper::{HeaderMap, Request, Response, StatusCode};
 
 use crate::body::{Cut, Reply};
 use crate::control::Control;
+use crate::line::Line;
 use crate::state::State;
 use crate::stats::Method;
+use crate::tools::Caller;
 use crate::{mcp, rpc, stream};
 
 /// Larger request bodies are refused with 413.
@@ -25,8 +27,8 @@ const SSE: HeaderValue = HeaderValue::from_static("text/event-stream");
 /// An answer, or the order to drop the connection without one.
 pub(crate) type Answer = Result<Response<Reply>, Cut>;
 
-/// Answers one request.
-pub(crate) async fn answer(state: Arc<State>, request: Request<Incoming>) -> Answer {
+/// Answers one request that came on a line.
+pub(crate) async fn answer(state: Arc<State>, line: Arc<Line>, request: Request<Incoming>) -> Answer {
     match (request.method(), request.uri().path()) {
         (&hyper::Method::GET, "/_stats") => {
             let stats = serde_json::to_vec(&state.stats()).expect("stats have only string keys");
@@ -34,9 +36,9 @@ pub(crate) async fn answer(state: Arc<State>, request: Request<Incoming>) -> Ans
         }
         (&hyper::Method::POST, "/_control") => control(&state, request).await,
         (_, path) if path.starts_with("/_") => Ok(plain(StatusCode::NOT_FOUND, "no such endpoint")),
-        (&hyper::Method::POST, _) => post(state, request).await,
-        (&hyper::Method::GET, _) => Ok(get(&state, request).await),
-        (&hyper::Method::DELETE, _) => Ok(delete(&state, request).await),
+        (&hyper::Method::POST, _) => post(state, &line, request).await,
+        (&hyper::Method::GET, _) => get(state, &line, request).await,
+        (&hyper::Method::DELETE, _) => delete(state, &line, request).await,
         _ => Ok(not_allowed(&state)),
     }
 }
@@ -77,7 +79,7 @@ pub(crate) fn session<'h>(state: &State, headers: &'h HeaderMap) -> Result<&'h s
     state.sessions.knows(id).then_some(id).ok_or_else(unknown)
 }
 
-async fn post(state: Arc<State>, request: Request<Incoming>) -> Answer {
+async fn post(state: Arc<State>, line: &Line, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
     let headers = head.headers;
     if !accepts(&headers, "application/json") || !accepts(&headers, "text/event-stream") {
@@ -92,52 +94,62 @@ async fn post(state: Arc<State>, request: Request<Incoming>) -> Answer {
         ));
     }
     match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) => mcp::post(state, headers, body.to_bytes()).await,
+        Ok(body) => mcp::post(state, line, headers, body.to_bytes()).await,
         Err(_) => Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "body too large")),
     }
 }
 
-async fn get(state: &Arc<State>, request: Request<Incoming>) -> Response<Reply> {
+async fn get(state: Arc<State>, line: &Line, request: Request<Incoming>) -> Answer {
     let headers = request.into_parts().0.headers;
     state.counters.saw(Method::Get, headers.clone(), Bytes::new());
-    if let Some(status) = state.script.before(Method::Get).await {
-        return scripted(status);
-    }
-    if !state.options.get_stream {
-        return not_allowed(state);
-    }
-    if !accepts(&headers, "text/event-stream") {
-        return refused(StatusCode::NOT_ACCEPTABLE, -32000, "Accept must name text/event-stream");
-    }
-    match session(state, &headers) {
-        Ok(id) => events(stream::listen(state.clone(), id.to_owned())),
-        Err(refusal) => *refusal,
-    }
+    faulty(&state, line, Method::Get, || {
+        if !state.options.get_stream {
+            return not_allowed(&state);
+        }
+        if !accepts(&headers, "text/event-stream") {
+            return refused(StatusCode::NOT_ACCEPTABLE, -32000, "Accept must name text/event-stream");
+        }
+        match session(&state, &headers) {
+            Ok(id) => events(stream::listen(state.clone(), id.to_owned())),
+            Err(refusal) => *refusal,
+        }
+    })
+    .await
 }
 
-async fn delete(state: &State, request: Request<Incoming>) -> Response<Reply> {
+async fn delete(state: Arc<State>, line: &Line, request: Request<Incoming>) -> Answer {
     let headers = request.into_parts().0.headers;
     state.counters.saw(Method::Delete, headers.clone(), Bytes::new());
-    if let Some(status) = state.script.before(Method::Delete).await {
-        return scripted(status);
-    }
-    if state.options.stateless {
-        return not_allowed(state);
-    }
-    match session(state, &headers) {
-        Ok(id) => {
-            if state.sessions.close(id) {
-                state.counters.sessions_deleted.add(1);
-            }
-            plain(StatusCode::OK, "")
+    faulty(&state, line, Method::Delete, || {
+        if state.options.stateless {
+            return not_allowed(&state);
         }
-        Err(refusal) => *refusal,
-    }
+        match session(&state, &headers) {
+            Ok(id) => {
+                if state.sessions.close(id) {
+                    state.counters.sessions_deleted.add(1);
+                }
+                plain(StatusCode::OK, "")
+            }
+            Err(refusal) => *refusal,
+        }
+    })
+    .await
 }
 
-/// What the script says to answer.
-pub(crate) fn scripted(status: u16) -> Response<Reply> {
-    plain(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), "as told by the script")
+/// A request without a body, answered as the script says.
+async fn faulty(
+    state: &Arc<State>,
+    line: &Line,
+    method: Method,
+    right: impl FnOnce() -> Response<Reply>,
+) -> Answer {
+    let Some(fault) = state.script.before(method).await else { return Ok(right()) };
+    let caller = Caller { state: state.clone(), session: String::new(), id: "null" };
+    match fault.instead(caller, None, line).await {
+        Some(answer) => answer,
+        None => Ok(fault.spoil(right(), line)),
+    }
 }
 
 async fn control(state: &State, request: Request<Incoming>) -> Answer {

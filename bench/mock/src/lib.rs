@@ -8,7 +8,9 @@ mod body;
 mod calls;
 mod catalog;
 mod control;
+mod faults;
 mod http;
+mod line;
 mod mcp;
 mod options;
 mod rpc;
@@ -20,6 +22,7 @@ mod stream;
 mod tools;
 
 pub use control::{Control, HangOn};
+pub use faults::{Fault, Point, Rule};
 pub use options::Options;
 pub use server::Mock;
 pub use stats::{Seen, Stats};

@@ -9,7 +9,9 @@ use hyper::{HeaderMap, Response, StatusCode};
 use serde::Deserialize;
 
 use crate::body::Reply;
+use crate::faults::Fault;
 use crate::http::{self, Answer, SESSION, VERSION, json, plain, refused};
+use crate::line::Line;
 use crate::rpc::{self, Call, Envelope};
 use crate::state::State;
 use crate::stats::Method;
@@ -21,7 +23,7 @@ const VERSIONS: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
 const INVALID_PARAMS: i64 = -32602;
 
 /// Answers a POST whose headers are as they should be.
-pub(crate) async fn post(state: Arc<State>, headers: HeaderMap, body: Bytes) -> Answer {
+pub(crate) async fn post(state: Arc<State>, line: &Line, headers: HeaderMap, body: Bytes) -> Answer {
     let Ok(message) = serde_json::from_slice::<Envelope<'_>>(&body) else {
         state.counters.saw(Method::Other, headers, body);
         return Ok(refused(StatusCode::BAD_REQUEST, -32700, "not one JSON-RPC message"));
@@ -29,27 +31,53 @@ pub(crate) async fn post(state: Arc<State>, headers: HeaderMap, body: Bytes) -> 
     let method = Method::of(message.method.as_deref());
     let checked = check(&state, method, &headers);
     state.counters.saw(method, headers, body.clone());
-    if let Some(status) = state.script.before(method).await {
-        return Ok(http::scripted(status));
+    let Some(fault) = state.script.before(method).await else {
+        return right(state, method, checked, None, &message).await;
+    };
+    let id = message.id.map_or("null", |id| id.get());
+    let session = checked.as_ref().cloned().unwrap_or_default();
+    let caller = tools::Caller { state: state.clone(), session, id };
+    match fault.instead(caller, progress_token(&message), line).await {
+        Some(answer) => answer,
+        None => {
+            let answer = right(state, method, checked, Some(fault), &message).await?;
+            Ok(fault.spoil(answer, line))
+        }
     }
+}
+
+/// The answer as it should be, but for its id.
+async fn right(
+    state: Arc<State>,
+    method: Method,
+    checked: Result<String, Box<Response<Reply>>>,
+    fault: Option<Fault>,
+    message: &Envelope<'_>,
+) -> Answer {
     let session = match checked {
         Ok(session) => session,
         Err(refusal) => return Ok(*refusal),
     };
-    let Some(id) = message.id.map(|id| id.get()) else {
+    let Some(id) = message.id.map(|id| Fault::id(fault, id.get())) else {
         if method == Method::Cancelled {
-            cancel(&state, &session, &message);
+            cancel(&state, &session, message);
         }
         return Ok(plain(StatusCode::ACCEPTED, ""));
     };
     match method {
         Method::Answer => Ok(plain(StatusCode::ACCEPTED, "")),
-        Method::Initialize => Ok(initialize(&state, id, &message)),
+        Method::Initialize => Ok(initialize(&state, id, message)),
         Method::Ping => Ok(json(rpc::result(id, "{}"))),
-        Method::ToolsList => Ok(json(list(&state, id, &message))),
-        Method::ToolsCall => call(state, session, id, &message).await,
+        Method::ToolsList => Ok(json(list(&state, id, message))),
+        Method::ToolsCall => call(state, session, id, message).await,
         _ => Ok(json(rpc::error(id, -32601, "Method not found"))),
     }
+}
+
+/// The progress token of a call.
+fn progress_token<'a>(message: &Envelope<'a>) -> Option<&'a str> {
+    let call = serde_json::from_str::<Call<'a>>(message.params?.get()).ok()?;
+    call.meta?.progress_token.map(|t| t.get())
 }
 
 /// The session that a request belongs to, or why it is refused.

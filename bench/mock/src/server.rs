@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
 
 use crate::control::Control;
+use crate::line::{Line, Stream};
 use crate::options::Options;
 use crate::state::State;
 use crate::stats::Stats;
@@ -20,23 +21,38 @@ const BACKLOG: u32 = 4096;
 /// Between two looks of [`Mock::eventually`].
 const LOOK: Duration = Duration::from_millis(2);
 
-/// A running mock. Dropped, it stops at once and closes all connections.
+/// A running mock. Dropped, it stops at once and closes all connections; those of [`Mock::start_many`] stop with the
+/// last of them.
 pub struct Mock {
     /// Where it listens.
     pub addr: SocketAddr,
     state: Arc<State>,
     /// Taken out only by drop.
-    runtime: Option<Runtime>,
+    runtime: Option<Arc<Runtime>>,
 }
 
 impl Mock {
     /// Starts a mock on threads of its own; it listens when this returns. May be called inside a runtime and outside.
     pub fn start(options: Options) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(options.threads.max(1))
-            .thread_name(format!("mock-{}", options.name))
-            .enable_all()
-            .build()?;
+        let runtime = runtime(&options)?;
+        Self::start_on(runtime, options)
+    }
+
+    /// Starts several on the same threads: at this port and those after it (or each at any, for port 0), named
+    /// `NAME-0` and so on.
+    pub fn start_many(options: &Options, count: u16) -> io::Result<Vec<Self>> {
+        let runtime = runtime(options)?;
+        let one = |n: u16| {
+            let mut options = Options { name: format!("{}-{n}", options.name), ..options.clone() };
+            if options.listen.port() != 0 {
+                options.listen.set_port(options.listen.port().saturating_add(n));
+            }
+            Self::start_on(runtime.clone(), options)
+        };
+        (0..count).map(one).collect()
+    }
+
+    fn start_on(runtime: Arc<Runtime>, options: Options) -> io::Result<Self> {
         let listener = {
             let _inside = runtime.enter();
             listen(options.listen)?
@@ -84,11 +100,17 @@ impl Mock {
 
 impl Drop for Mock {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.runtime.take().and_then(Arc::into_inner) {
             // unlike its own drop this is allowed inside another runtime
             runtime.shutdown_background();
         }
     }
+}
+
+fn runtime(options: &Options) -> io::Result<Arc<Runtime>> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(options.threads.max(1)).thread_name(format!("mock-{}", options.name));
+    builder.enable_all().build().map(Arc::new)
 }
 
 fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
@@ -115,9 +137,10 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
     let _closed = CountClosed(&state);
     // without it small answers wait for acknowledgements; a socket that refuses is gone anyway
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| crate::http::answer(state.clone(), request));
-    let connection =
-        http1::Builder::new().pipeline_flush(true).serve_connection(TokioIo::new(stream), service);
+    let line = Arc::new(Line::default());
+    let service = service_fn(|request| crate::http::answer(state.clone(), line.clone(), request));
+    let stream = TokioIo::new(Stream::new(stream, line.clone()));
+    let connection = http1::Builder::new().pipeline_flush(true).serve_connection(stream, service);
     tokio::select! {
         // an error is a client that went away or sent what is not HTTP: nothing to tell it
         _ = connection => {}

@@ -60,6 +60,9 @@ impl State {
         if let Some(message) = &control.send {
             self.sessions.send(rpc::event(message.get().as_bytes()));
         }
+        if control.forget_gaps {
+            self.counters.forget_gaps();
+        }
         if control.close_connections {
             self.close.notify_waiters();
         }

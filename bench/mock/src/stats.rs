@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::HeaderMap;
@@ -66,6 +67,8 @@ pub struct Stats {
     pub connections_accepted: u64,
     /// Connections that are open, the one that asks included.
     pub connections_open: u64,
+    /// The longest time between two requests of a method, or since the last one, in milliseconds.
+    pub longest_gap_ms: BTreeMap<String, u64>,
     /// The last request of all.
     pub last: Option<Seen>,
     /// The last request of each method.
@@ -103,6 +106,8 @@ pub(crate) struct Counters {
 
 struct Last {
     order: u64,
+    at: Instant,
+    longest_gap_ms: u64,
     headers: HeaderMap,
     body: Bytes,
 }
@@ -140,8 +145,19 @@ impl Counters {
     /// Counts a request and keeps it as the last of its method.
     pub(crate) fn saw(&self, method: Method, headers: HeaderMap, body: Bytes) {
         self.requests[method as usize].add(1);
-        let last = Last { order: self.order.add(1), headers, body };
-        *self.last[method as usize].lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+        let order = self.order.add(1);
+        let mut last = self.last[method as usize].lock().unwrap_or_else(PoisonError::into_inner);
+        let longest_gap_ms = last.as_ref().map_or(0, Last::longest_gap_ms);
+        *last = Some(Last { order, at: Instant::now(), longest_gap_ms, headers, body });
+    }
+
+    /// Measures the gaps between requests from now on.
+    pub(crate) fn forget_gaps(&self) {
+        for last in &self.last {
+            if let Some(last) = &mut *last.lock().unwrap_or_else(PoisonError::into_inner) {
+                (last.at, last.longest_gap_ms) = (Instant::now(), 0);
+            }
+        }
     }
 
     /// Fills the part of the snapshot that is about requests and connections.
@@ -159,6 +175,7 @@ impl Counters {
             stats.requests.insert(name.into(), self.requests[method as usize].get());
             let last = self.last[method as usize].lock().unwrap_or_else(PoisonError::into_inner);
             let Some(last) = &*last else { continue };
+            stats.longest_gap_ms.insert(name.into(), last.longest_gap_ms());
             stats.last_by_method.insert(name.into(), last.seen(name));
             newest = newest.max(Some((last.order, name)));
         }
@@ -186,6 +203,11 @@ impl Seen {
 }
 
 impl Last {
+    fn longest_gap_ms(&self) -> u64 {
+        let since = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        since.max(self.longest_gap_ms)
+    }
+
     fn seen(&self, method: &str) -> Seen {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let headers = self.headers.iter().map(|(n, v)| (n.to_string(), text(v.as_bytes())));

@@ -26,6 +26,8 @@ struct Plan {
     token: Option<String>,
     events: u64,
     interval: Duration,
+    /// What comes after the events: silence instead of the result.
+    stalls: bool,
 }
 
 enum End {
@@ -44,7 +46,25 @@ pub(crate) fn tool(kind: Kind, caller: Caller<'_>, token: Option<&str>, argument
         token: token.map(str::to_owned),
         events: if forever { u64::MAX } else { arguments.n },
         interval: if forever && interval.is_zero() { FOREVER_INTERVAL } else { interval },
+        stalls: false,
     };
+    body(plan, &caller)
+}
+
+/// The body of an answer that stalls: some events at once, and then nothing until the client leaves or cancels.
+pub(crate) fn stalling(caller: Caller<'_>, token: Option<&str>, events: u64) -> Reply {
+    let plan = Plan {
+        kind: Kind::StreamForever,
+        id: caller.id.to_owned(),
+        token: token.map(str::to_owned),
+        events,
+        interval: Duration::ZERO,
+        stalls: true,
+    };
+    body(plan, &caller)
+}
+
+fn body(plan: Plan, caller: &Caller<'_>) -> Reply {
     let running = Running::start(&caller.state, &caller.session, caller.id);
     let (tx, body) = Reply::pieces();
     tokio::spawn(async move {
@@ -103,6 +123,9 @@ async fn produce(plan: &Plan, tx: &Sender<Piece>) -> End {
         if !plan.interval.is_zero() {
             tokio::time::sleep(plan.interval).await;
         }
+    }
+    if plan.stalls {
+        std::future::pending::<()>().await;
     }
     let text = format!("{} events", plan.events);
     let last = rpc::event(&rpc::result(&plan.id, &rpc::text_result(&text, false)));

@@ -8,7 +8,7 @@ use hyper::header::CONTENT_LENGTH;
 use hyper::{Response, StatusCode};
 use serde::Deserialize;
 
-use crate::body::{Cut, Piece, Reply};
+use crate::body::{Cut, Reply};
 use crate::calls::Running;
 use crate::catalog::Kind;
 use crate::http::{Answer, events, json, plain};
@@ -110,35 +110,17 @@ async fn slow(caller: Caller<'_>, time: Duration) -> Response<Reply> {
 fn close(id: &str) -> Response<Reply> {
     let answer = rpc::result(id, &rpc::text_result("never complete", false));
     let length = answer.len();
-    let (tx, body) = Reply::pieces();
-    tokio::spawn(async move {
-        // errors: the client was quicker to leave
-        let _ = tx.send(Piece::Data(answer.slice(..length / 2))).await;
-        let _ = tx.send(Piece::Cut).await;
-    });
-    sized(json(Bytes::new()), body, length)
+    sized(Reply::half(answer, 2, Duration::ZERO), length)
 }
 
 /// Writes an answer of known length byte by byte.
 fn split(answer: Bytes) -> Response<Reply> {
     let length = answer.len();
-    let (tx, body) = Reply::pieces();
-    tokio::spawn(async move {
-        for i in 0..length {
-            // hyper writes out what it has when the body has nothing more at the moment
-            while tx.capacity() < tx.max_capacity() && !tx.is_closed() {
-                tokio::task::yield_now().await;
-            }
-            tokio::task::yield_now().await;
-            if tx.send(Piece::Data(answer.slice(i..=i))).await.is_err() {
-                return;
-            }
-        }
-    });
-    sized(json(Bytes::new()), body, length)
+    sized(Reply::dribble(answer, Duration::ZERO), length)
 }
 
-fn sized(mut response: Response<Reply>, body: Reply, length: usize) -> Response<Reply> {
+fn sized(body: Reply, length: usize) -> Response<Reply> {
+    let mut response = json(Bytes::new());
     *response.body_mut() = body;
     response.headers_mut().insert(CONTENT_LENGTH, length.into());
     response

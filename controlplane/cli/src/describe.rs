@@ -1,5 +1,7 @@
 //! `tidegate describe`: everything about one virtual server, backend or node, for people.
 
+mod grids;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
@@ -10,6 +12,7 @@ use crate::inspect::ControlPlaneArg;
 use crate::output::print;
 use crate::paint::Paint;
 use crate::resources::{Backend, Breadth, Item, Kind, Node, VirtualServer, items, listing};
+use crate::table::Grid;
 
 /// Arguments of `describe`.
 #[derive(clap::Args, Debug)]
@@ -85,14 +88,16 @@ impl Page<'_> {
             ("Phase", &item.phase),
             ("Message", &item.message),
             ("URLs", &item.urls.join("\n")),
+            ("Service", &item.url),
+            ("Ready", &format!("{} of {} backends", item.backend_count, item.backends.len())),
         ]);
-        let ids: Vec<&str> = item.backends.iter().map(|member| member.id.as_str()).collect();
-        let mut backends = items(Kind::Backends, self.state);
-        backends
-            .retain(|other| matches!(other, Item::Backend(backend) if ids.contains(&backend.id.as_str())));
+        let backends: Vec<Backend> = self.state.backends.iter().map(Backend::from).collect();
         let tools: Vec<Item> = item.tools.iter().cloned().map(Item::Tool).collect();
-        text += &self.table("Backends", Kind::Backends, &backends);
-        text += &self.table("Tools", Kind::Tools, &tools);
+        let members = grids::members(&item.backends, &backends, |time| self.ago(time));
+        text += &self.grid("Backends", &members);
+        let listed = listing(Kind::Tools, &tools, Breadth { wide: false, namespace: false });
+        text += &self.grid("Tools", &listed);
+        text += &self.grid("Conditions", &grids::conditions(&item.conditions));
         text += &self.list("Conflicts", &item.conflicts);
         text + &self.diagnostics(&format!("VirtualMCPServer {}/{}", item.namespace, item.name))
     }
@@ -121,6 +126,7 @@ impl Page<'_> {
             ("Tools", &item.tools.to_string()),
             ("Used by", &users.join("\n")),
         ]);
+        let text = text + &self.grid("Conditions", &grids::conditions(&item.conditions));
         text + &self.diagnostics(&format!("{} {}/{}", item.kind, item.namespace, item.name))
     }
 
@@ -157,10 +163,9 @@ impl Page<'_> {
         text
     }
 
-    fn table(&self, title: &str, kind: Kind, items: &[Item]) -> String {
-        let mut text = self.title(title, items.len());
-        if !items.is_empty() {
-            let grid = listing(kind, items, Breadth { wide: kind == Kind::Backends, namespace: false });
+    fn grid(&self, title: &str, grid: &Grid) -> String {
+        let mut text = self.title(title, grid.rows.len());
+        if !grid.rows.is_empty() {
             grid.render(self.paint, None).lines().for_each(|line| text += &format!("  {line}\n"));
         }
         text
@@ -218,7 +223,8 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use tidegate_proto::wire::{
-        BackendHealth, BackendState, BackendView, NodeView, Rejection, VirtualServerView,
+        BackendHealth, BackendState, BackendView, Condition, DiscoveredBackend, NodeView, Rejection,
+        VirtualServerView,
     };
 
     use super::*;
@@ -234,6 +240,24 @@ mod tests {
                 workloads: vec!["clock".into()],
                 backend_ids: vec!["default/mcpserver/clock".into()],
                 group: "tools".into(),
+                service_url: "http://vmcp-demo.default.svc.cluster.local:4483".into(),
+                discovered: vec![DiscoveredBackend {
+                    name: "clock".into(),
+                    url: "http://127.0.0.1:9/mcp".into(),
+                    status: "unavailable".into(),
+                    message: "Circuit breaker OPEN - Connection failed".into(),
+                    checked_unix_ms: 5_000,
+                    breaker: "open".into(),
+                    consecutive_failures: 4,
+                    ..Default::default()
+                }],
+                conditions: vec![Condition {
+                    r#type: "Ready".into(),
+                    status: "False".into(),
+                    reason: "NoRoutableBackends".into(),
+                    message: "No routable backends available".into(),
+                    last_transition_unix_ms: 1_780_000_000_000,
+                }],
                 conflicts: vec!["now: clock and watch".into()],
                 ..Default::default()
             }],
@@ -289,10 +313,15 @@ Phase:      Degraded
 Message:    0/1 backends routable
 URLs:       http://a/mcp
             http://b/mcp
+Service:    http://vmcp-demo.default.svc.cluster.local:4483
+Ready:      0 of 1 backends
 Backends (1):
-  NAME    KIND        STATE      TRANSPORT   TOOLS   URL   GROUP   PROTOCOL   MESSAGE
-  clock   MCPServer   degraded               0
+  NAME    KIND        STATUS        BREAKER   FAILURES   CHECKED   TOOLS   URL                      MESSAGE
+  clock   MCPServer   unavailable   open      4          60s ago   0       http://127.0.0.1:9/mcp   Circuit breaker OPEN - Connection failed
 Tools (0):
+Conditions (1):
+  TYPE    STATUS   REASON               SINCE                  MESSAGE
+  Ready   False    NoRoutableBackends   2026-05-28T20:26:40Z   No routable backends available
 Conflicts (1):
   now: clock and watch
 Diagnostics (1):
@@ -320,6 +349,7 @@ Server:     -
 Protocol:   -
 Tools:      0
 Used by:    default/demo
+Conditions (0):
 ",
         );
     }

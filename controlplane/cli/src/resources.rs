@@ -6,4 +6,4 @@ mod views;
 
 pub(crate) use columns::{Breadth, listing, state_tone};
 pub(crate) use kind::Kind;
-pub(crate) use views::{Backend, Item, Node, Tool, VirtualServer, items};
+pub(crate) use views::{Backend, Condition, Item, Member, Node, Tool, VirtualServer, items};

@@ -57,6 +57,9 @@ pub(crate) struct UpArgs {
     admin: SocketAddr,
     #[arg(long, value_name = "DIR", help = state_dir::HELP)]
     state_dir: Option<PathBuf>,
+    /// Write the status of every object to DIR/NAMESPACE/KIND/NAME.yaml, at each change
+    #[arg(long, value_name = "DIR")]
+    status_dir: Option<PathBuf>,
     /// What the planes and bridges log, as in "info,tidegate=debug" [default: warnings]
     #[arg(long, value_name = "FILTER", env = "TIDEGATE_LOG", default_value = LOG, hide_default_value = true)]
     log: String,

@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod egress;
 pub(crate) mod headers;
+mod limits;
 mod remote;
 mod server;
 
@@ -10,8 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tidegate_controlplane_api::{Document, Kind, Object, ObjectRef};
-use tidegate_proto::table::{Backend, BackendId, Egress, Entry, Header, Locality, OutgoingAuth, Transport};
+use tidegate_proto::table::{
+    Backend, BackendId, Egress, Entry, Header, Limits, Locality, OutgoingAuth, Transport,
+};
 
+use crate::annotation;
 use crate::compiled::{Command, Condition, Hold, ObjectStatus, Phase, Withheld};
 use crate::draft::{Draft, backend_id};
 use crate::group::{self, Groups};
@@ -40,6 +44,7 @@ pub(crate) struct Parts {
     pub(crate) locality: Locality,
     pub(crate) headers: Vec<Header>,
     pub(crate) egress: Egress,
+    pub(crate) limits: Limits,
 }
 
 /// One backend's way through compiling.
@@ -87,7 +92,7 @@ fn compile(
 ) -> Outcome {
     let mut report = Report::new(document, &mut draft.diagnostics);
     let mut conditions = Vec::new();
-    annotations(&mut report);
+    annotation::check_known(&mut report);
     check_group(&mut report, groups, &mut conditions);
     check_name(&mut report, rivals, &mut conditions);
     let (parts, command, needs_credential) = match &document.object {
@@ -135,7 +140,7 @@ fn settle(document: &Document, outcome: Outcome, draft: &mut Draft) -> Fact {
 
 impl Parts {
     pub(crate) fn into_backend(self, id: BackendId, workload: &str) -> Backend {
-        let Self { address, transport, locality, headers, egress } = self;
+        let Self { address, transport, locality, headers, egress, limits } = self;
         Backend {
             id,
             workload: workload.to_owned(),
@@ -148,7 +153,7 @@ impl Parts {
             outgoing_auth: OutgoingAuth::Unauthenticated,
             headers,
             egress,
-            limits: tidegate_proto::table::Limits::default(),
+            limits,
         }
     }
 }
@@ -183,23 +188,4 @@ fn check_name(
     conditions.push(Condition::of("NameUnique", false, "NameCollision", message.as_str()));
     let remedy = "rename one of them: names are unique per namespace over all kinds of backends";
     report.invalid("name-collision", "metadata.name", message, remedy);
-}
-
-/// Annotations of ours that mean nothing on this kind are mistakes.
-pub(crate) fn annotations(report: &mut Report<'_>) {
-    let known: &[&str] = match report.document.object_ref.kind {
-        Kind::McpServer => &["tidegate.dev/endpoint", "tidegate.dev/command"],
-        Kind::VirtualMcpServer => &["tidegate.dev/listen"],
-        _ => &[],
-    };
-    for name in report.document.object.metadata().annotations.keys() {
-        if name.starts_with("tidegate.dev/") && !known.contains(&name.as_str()) {
-            let field = format!("metadata.annotations[{name}]");
-            let remedy = match known {
-                [] => "remove it: this kind has none".to_owned(),
-                _ => format!("write one of {}", known.join(", ")),
-            };
-            report.warn("unknown-annotation", &field, "no such annotation on this kind", remedy);
-        }
-    }
 }

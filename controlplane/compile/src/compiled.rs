@@ -58,6 +58,8 @@ pub struct ObjectStatus {
     pub discovered: Vec<Discovered>,
     /// Members of an MCPGroup.
     pub members: Option<GroupMembers>,
+    /// `metadata.generation` of the spec that this speaks of; absent outside a cluster.
+    pub observed_generation: Option<i64>,
 }
 
 /// `status.phase`.

@@ -5,7 +5,8 @@ use std::fmt::{self, Write as _};
 
 use tidegate_controlplane_api::{GoDuration, ObjectRef};
 use tidegate_proto::table::{
-    Aggregation, Backend, ConflictResolution, Entry, Table, ToolOverride, VirtualServer, Visibility,
+    Aggregation, Backend, ConflictResolution, Entry, Limits, Table, Timeouts, ToolOverride, VirtualServer,
+    Visibility,
 };
 
 use crate::compiled::ObjectStatus;
@@ -46,6 +47,11 @@ fn dump_backend(out: &mut String, backend: &Backend) -> fmt::Result {
     for header in &backend.headers {
         writeln!(out, "  header {}: {:?}", header.name, header.value)?;
     }
+    if backend.limits != Limits::default() {
+        let Limits { connections, requests, pending } = backend.limits;
+        let limits = format!("{{connections: {connections}, requests: {requests}, pending: {pending}}}");
+        writeln!(out, "  limits: {limits}")?;
+    }
     writeln!(out, "  egress: {:?}", backend.egress)
 }
 
@@ -73,15 +79,37 @@ fn dump_server(out: &mut String, server: &VirtualServer) -> fmt::Result {
         None => writeln!(out, "  breaker: none")?,
         Some(breaker) => writeln!(
             out,
-            "  breaker: {{failureThreshold: {}, openFor: {}}}",
+            "  breaker: {{failureThreshold: {}, openFor: {}{}}}",
             breaker.failure_threshold,
-            GoDuration(breaker.open_for)
+            GoDuration(breaker.open_for),
+            if breaker.per_tool { ", perTool: true" } else { "" }
         )?,
+    }
+    dump_timeouts(out, &server.timeouts)?;
+    if server.retry_idempotent {
+        writeln!(out, "  retryIdempotent: true")?;
+    }
+    if server.request_log {
+        writeln!(out, "  requestLog: true")?;
     }
     writeln!(out, "  partialFailure: {:?}", server.partial_failure)?;
     writeln!(out, "  incomingAuth: {:?}", server.incoming_auth)?;
     writeln!(out, "  passthroughHeaders: [{}]", server.passthrough_headers.join(", "))?;
     writeln!(out, "  statusInterval: {}", GoDuration(server.status_interval))
+}
+
+/// Those that are not the defaults.
+fn dump_timeouts(out: &mut String, timeouts: &Timeouts) -> fmt::Result {
+    if timeouts.connect != Timeouts::CONNECT {
+        writeln!(out, "  connectTimeout: {}", GoDuration(timeouts.connect))?;
+    }
+    if let Some(idle) = timeouts.idle {
+        writeln!(out, "  idleTimeout: {}", GoDuration(idle))?;
+    }
+    for (tool, bound) in &timeouts.tools {
+        writeln!(out, "  timeout of {tool}: {}", GoDuration(*bound))?;
+    }
+    Ok(())
 }
 
 fn dump_aggregation(out: &mut String, aggregation: &Aggregation) -> fmt::Result {

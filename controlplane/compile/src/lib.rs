@@ -4,6 +4,7 @@
 //! continue. [`hold()`] then says what goes on being served for the withheld ones. Must not know where documents
 //! come from, nor how tables reach the nodes.
 
+mod annotation;
 mod backend;
 mod compiled;
 mod draft;
@@ -32,5 +33,6 @@ pub fn compile(view: &ClusterView) -> Compiled {
     let backends = backend::compile_all(view, &groups, &mut draft);
     group::report(view, &groups, &mut draft);
     virtual_server::compile_all(view, &groups, &backends, &mut draft);
+    view::observe_generations(view, &mut draft);
     draft.finish()
 }

@@ -95,6 +95,14 @@ pub(crate) fn report_duplicates(view: &ClusterView, draft: &mut Draft) {
     }
 }
 
+/// Says of each status which edit of the spec it is about.
+pub(crate) fn observe_generations(view: &ClusterView, draft: &mut Draft) {
+    for (object, status) in &mut draft.status {
+        let generation = view.get(object).map_or(0, |document| document.object.metadata().generation);
+        status.observed_generation = Some(generation).filter(|generation| *generation > 0);
+    }
+}
+
 fn withhold(draft: &mut Draft, object: &ObjectRef, condition: &'static str, reason: String) {
     draft.withhold(object, Hold::KeepPrevious, &reason);
     let mut status = ObjectStatus::new(Phase::Failed, &reason);

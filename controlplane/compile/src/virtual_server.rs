@@ -8,6 +8,7 @@ mod listen;
 mod members;
 mod operational;
 mod pod;
+mod tuning;
 
 use std::net::SocketAddr;
 
@@ -15,7 +16,8 @@ use tidegate_controlplane_api::types::{Config, VirtualMcpServerSpec};
 use tidegate_controlplane_api::{Document, Kind, Object, ObjectRef};
 use tidegate_proto::table::{Aggregation, Entry, EntryKey, IncomingAuth, VirtualServer, VirtualServerId};
 
-use crate::backend::{Backends, annotations, headers};
+use crate::annotation;
+use crate::backend::{Backends, headers};
 use crate::compiled::{Condition, ObjectStatus, Phase, Withheld};
 use crate::draft::Draft;
 use crate::group::{self, Group, Groups};
@@ -97,7 +99,7 @@ fn settings(
     config: &Config,
     claims: &mut Claims,
 ) -> Settings {
-    annotations(report);
+    annotation::check_known(report);
     auth::check_outgoing(report, spec.outgoing_auth.as_ref());
     extras::validate(report, spec, config);
     Settings {
@@ -148,9 +150,9 @@ fn settle(document: &Document, outcome: Outcome<'_>, draft: &mut Draft) {
         incoming_auth: IncomingAuth::Anonymous,
         passthrough_headers,
         status_interval: policies.status_interval,
-        timeouts: tidegate_proto::table::Timeouts::default(),
-        retry_idempotent: false,
-        request_log: false,
+        timeouts: policies.timeouts,
+        retry_idempotent: policies.retry_idempotent,
+        request_log: policies.request_log,
     }));
 }
 

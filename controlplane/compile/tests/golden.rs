@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use support::{Case, Expected, cases, overlay, render, store_of};
-use tidegate_controlplane_api::{Diagnostic, Document, Store};
+use tidegate_controlplane_api::{Diagnostic, Document, GoDuration, Store};
 use tidegate_controlplane_compile::{ClusterView, compile, hold, hold_commands};
 
 #[test]
@@ -104,4 +104,24 @@ fn a_thousand_virtual_servers_over_two_thousand_backends_compile() {
     assert!(compiled.diagnostics.is_empty(), "{}", compiled.diagnostics[0]);
     assert_eq!(compiled.table.virtual_servers().count(), 1000);
     assert_eq!(compiled.table.backends().count(), 2000);
+}
+
+#[test]
+fn e5_a_probe_timeout_not_below_the_interval_is_a_configuration_error() {
+    let case = cases("").into_iter().find(|case| case.name == "health-timeout-not-below-interval").unwrap();
+    let compiled = compile(&ClusterView::of(&store_of(&case.files)));
+    let errors: Vec<&Diagnostic> =
+        compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
+    assert!(!errors.is_empty());
+    for error in errors {
+        let text = &error.message;
+        let (timeout, rest) = text.strip_prefix("healthCheckTimeout (").unwrap().split_once(')').unwrap();
+        let (interval, rest) =
+            rest.strip_prefix(" must be less than healthCheckInterval (").unwrap().split_once(')').unwrap();
+        assert_eq!(rest, " to prevent checks from queuing up", "{text}");
+        let [timeout, interval] = [timeout, interval].map(|text| GoDuration::parse(text).unwrap());
+        assert!(timeout >= interval, "{text}");
+        assert!(error.object.is_some() && error.field.is_some() && !error.remedy.is_empty(), "{error:?}");
+    }
+    assert_eq!(compiled.table.virtual_servers().count(), 0);
 }

@@ -1,6 +1,6 @@
 //! The command line of `tidegate-controlplane`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -42,6 +42,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
 
+    /// Write the status of every object to DIR/NAMESPACE/KIND/NAME.yaml, at each change
+    #[arg(long, value_name = "DIR")]
+    status_dir: Option<PathBuf>,
+
     /// How long to collect changes after the first before acting on them
     #[arg(long, value_name = "DURATION", default_value = "20ms", value_parser = debounce)]
     debounce: Duration,
@@ -77,6 +81,9 @@ pub enum ArgsError {
     /// The source is a file.
     #[error("--source dir:{}: not a directory", .0.display())]
     NotADirectory(PathBuf),
+    /// Statuses would be read as manifests.
+    #[error("--status-dir {}: lies in the directory of manifests; choose one beside it", .0.display())]
+    StatusInSource(PathBuf),
 }
 
 impl Args {
@@ -90,6 +97,11 @@ impl Args {
         if root.exists() && !root.is_dir() {
             return Err(ArgsError::NotADirectory(root.clone()));
         }
+        if let Some(dir) = &self.status_dir
+            && within(dir, root)
+        {
+            return Err(ArgsError::StatusInSource(dir.clone()));
+        }
         let state_dir = self.state_dir.clone().or_else(state::default_path).ok_or(ArgsError::NoStateDir)?;
         Ok(Options {
             source: self.source.clone(),
@@ -97,8 +109,22 @@ impl Args {
             state_dir,
             debounce: self.debounce,
             session_key_rotation: self.session_key_rotation,
+            status_dir: self.status_dir.clone(),
         })
     }
+}
+
+/// Whether a directory, which need not exist, lies in another or is it.
+pub fn within(dir: &Path, root: &Path) -> bool {
+    let resolved = |path: &Path| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let real = path.ancestors().find_map(|known| Some((known, known.canonicalize().ok()?)));
+        match real {
+            Some((known, real)) => path.strip_prefix(known).map_or(path.clone(), |rest| real.join(rest)),
+            None => path,
+        }
+    };
+    resolved(dir).starts_with(resolved(root))
 }
 
 fn debounce(text: &str) -> Result<Duration, String> {

@@ -6,25 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
-use tidegate_controlplane_api::{Diagnostic, ObjectRef};
-use tidegate_controlplane_compile::{ObjectStatus, Withheld};
-use tidegate_proto::table::{Backend, BackendId, Entry, EntryKey, Table, VirtualServer, VirtualServerId};
+use tidegate_controlplane_api::Diagnostic;
 use tidegate_proto::wire::inspect_server::Inspect;
 use tidegate_proto::wire::{self, StateReply, StateRequest};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::{Request, Response, Status};
 
-use crate::pipeline::Outcome;
-use crate::push::{NodeState, PushServer};
-use health::Reported;
+use crate::status::board::Changes;
+use crate::status::facts::Facts;
+use crate::status::{Board, Condition, Picture};
 
 mod backends;
-mod health;
 mod nodes;
-mod phase;
 mod virtual_servers;
-
-pub use phase::Phase;
 
 /// Who may look at the same time.
 const MAX_ONLOOKERS: usize = 32;
@@ -34,8 +28,7 @@ const PACE: Duration = Duration::from_millis(50);
 /// Answers the Inspect service.
 #[derive(Clone, Debug)]
 pub struct Inspector {
-    outcomes: watch::Receiver<Arc<Outcome>>,
-    push: PushServer,
+    board: Board,
     onlookers: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
@@ -44,19 +37,14 @@ pub struct Inspector {
 type States = Pin<Box<dyn Stream<Item = Result<StateReply, Status>> + Send>>;
 
 impl Inspector {
-    /// Looks at the outcomes of the pipeline and the nodes of the push server, until `stop` holds.
-    pub fn new(
-        outcomes: watch::Receiver<Arc<Outcome>>,
-        push: PushServer,
-        stop: watch::Receiver<bool>,
-    ) -> Self {
-        Self { outcomes, push, onlookers: Arc::new(Semaphore::new(MAX_ONLOOKERS)), stop }
+    /// Answers from a board, until `stop` holds.
+    pub fn new(board: Board, stop: watch::Receiver<bool>) -> Self {
+        Self { board, onlookers: Arc::new(Semaphore::new(MAX_ONLOOKERS)), stop }
     }
 
     /// The state now.
     pub fn state(&self) -> StateReply {
-        let outcome = Arc::clone(&*self.outcomes.borrow());
-        fold(&outcome, &self.push.nodes())
+        answer(&self.board.look())
     }
 }
 
@@ -69,8 +57,7 @@ impl Inspect for Inspector {
             .try_acquire_owned()
             .map_err(|_| Status::resource_exhausted("too many onlookers"))?;
         let onlooker = Onlooker {
-            outcomes: self.outcomes.clone(),
-            nodes: self.push.changed(),
+            changes: self.board.changes(),
             stop: self.stop.clone(),
             inspector: self.clone(),
             last: None,
@@ -84,8 +71,7 @@ impl Inspect for Inspector {
 /// One stream.
 struct Onlooker {
     inspector: Inspector,
-    outcomes: watch::Receiver<Arc<Outcome>>,
-    nodes: watch::Receiver<u64>,
+    changes: Changes,
     stop: watch::Receiver<bool>,
     last: Option<StateReply>,
     watch: bool,
@@ -99,8 +85,7 @@ impl Onlooker {
                 return None;
             }
             // Seen from here on: what changes while the answer is made leads to another.
-            self.outcomes.mark_unchanged();
-            self.nodes.mark_unchanged();
+            self.changes.seen();
             let state = self.inspector.state();
             if self.last.as_ref() != Some(&state) {
                 self.last = Some(state.clone());
@@ -112,15 +97,9 @@ impl Onlooker {
     /// Waits for a change and for the burst around it; false at the end.
     async fn changed(&mut self) -> bool {
         let stop = async { self.stop.wait_for(|stop| *stop).await.is_ok() };
-        let change = async {
-            tokio::select! {
-                changed = self.outcomes.changed() => changed.is_ok(),
-                changed = self.nodes.changed() => changed.is_ok(),
-            }
-        };
         tokio::select! {
             _ = stop => false,
-            go_on = change => {
+            go_on = self.changes.next() => {
                 tokio::time::sleep(PACE).await;
                 go_on
             }
@@ -128,52 +107,25 @@ impl Onlooker {
     }
 }
 
-/// All that an answer is made of.
-struct Facts<'a> {
-    outcome: &'a Outcome,
-    reported: Reported<'a>,
-    /// A connected node serves exactly what is published.
-    any_current: bool,
-}
-
-fn fold(outcome: &Outcome, nodes: &[NodeState]) -> StateReply {
-    let connected = || nodes.iter().filter(|node| node.connected);
-    let facts = Facts {
-        outcome,
-        reported: Reported::fold(connected()),
-        any_current: connected().any(|node| node.current),
-    };
+fn answer(picture: &Picture) -> StateReply {
+    let outcome = &picture.outcome;
+    let facts = Facts::new(outcome, &picture.nodes);
     StateReply {
         version: outcome.published.as_ref().map(|version| version.id().to_string()).unwrap_or_default(),
-        virtual_servers: virtual_servers::views(&facts),
-        backends: backends::views(&facts),
-        nodes: nodes.iter().map(nodes::view).collect(),
+        virtual_servers: virtual_servers::views(&facts, &picture.statuses),
+        backends: backends::views(&facts, &picture.statuses),
+        nodes: picture.nodes.iter().map(nodes::view).collect(),
         diagnostics: outcome.diagnostics.iter().map(diagnostic).collect(),
     }
 }
 
-impl<'a> Facts<'a> {
-    fn table(&self) -> Option<&'a Table> {
-        self.outcome.published.as_ref().map(|version| &**version.table())
-    }
-
-    fn backend(&self, id: &BackendId) -> Option<&'a Backend> {
-        self.table()?.backend(id)
-    }
-
-    fn virtual_server(&self, id: &VirtualServerId) -> Option<&'a VirtualServer> {
-        match &**self.table()?.entries.get(&EntryKey::VirtualServer(id.clone()))? {
-            Entry::VirtualServer(server) => Some(server),
-            Entry::Backend(_) => None,
-        }
-    }
-
-    fn statuses(&self) -> impl Iterator<Item = (&'a ObjectRef, &'a ObjectStatus)> {
-        self.outcome.compiled.iter().flat_map(|compiled| &compiled.status)
-    }
-
-    fn withheld(&self, key: &EntryKey) -> Option<&'a Withheld> {
-        self.outcome.compiled.as_ref()?.withheld.get(key)
+fn condition(condition: &Condition) -> wire::Condition {
+    wire::Condition {
+        r#type: condition.r#type.clone(),
+        status: condition.status().to_owned(),
+        reason: condition.reason.to_owned(),
+        message: condition.message.clone(),
+        last_transition_unix_ms: condition.since_unix_ms,
     }
 }
 

@@ -15,3 +15,4 @@ pub mod push;
 pub mod run;
 pub mod source;
 pub mod state;
+pub mod status;

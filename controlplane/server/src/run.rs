@@ -18,6 +18,7 @@ use crate::push::{PushAddr, PushOptions, PushServer, ServeError, bind};
 use crate::source::dir::DirSource;
 use crate::source::{Source, SourceSpec};
 use crate::state::{StateDir, StateError};
+use crate::status::{self, Board, DirWriter, StatusWriter};
 
 /// Between two looks at the age of the session keys.
 const KEY_TICK: Duration = Duration::from_secs(15);
@@ -37,6 +38,8 @@ pub struct Options {
     pub debounce: Duration,
     /// Age at which the sealing session key is replaced.
     pub session_key_rotation: Duration,
+    /// Where the status of each object is written, if anywhere; made when missing.
+    pub status_dir: Option<PathBuf>,
 }
 
 /// A running control plane. Dropping it without [`stop`](Self::stop) ends its tasks where they are.
@@ -69,6 +72,14 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// The directory of statuses.
+    #[error("cannot use the status directory {}", path.display())]
+    StatusDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The push address.
     #[error(transparent)]
     Push(#[from] ServeError),
@@ -92,12 +103,14 @@ impl ControlPlane {
         let listener = bind(&options.push).await?;
         let address = listener.address().unwrap_or_else(|_| options.push.clone());
         let source = start_source(&options, &state)?;
+        let writer = status_writer(options.status_dir.clone())?;
 
         let server = PushServer::new(PushOptions::default());
         server.set_key_ring(keys.current()?);
         let (stop, stopping) = watch::channel(false);
         let outcomes = pipeline.outcomes();
-        let inspector = Inspector::new(outcomes.clone(), server.clone(), stopping.clone());
+        let board = Board::new(outcomes.clone(), server.clone());
+        let inspector = Inspector::new(board.clone(), stopping.clone());
         let routes = Routes::new(server.service()).add_service(InspectServer::new(inspector));
 
         let (save, versions) = watch::channel(None);
@@ -106,6 +119,7 @@ impl ControlPlane {
         tasks.spawn(async move { ("push", push.await.map_err(RunError::Push)) });
         let publish = publish(source, pipeline, server.clone(), save);
         spawn(&mut tasks, "pipeline", until(stopping.clone(), publish));
+        spawn(&mut tasks, "status", until(stopping.clone(), status::report(board, writer)));
         spawn(&mut tasks, "session keys", until(stopping, rotate(keys, server.clone())));
         spawn(&mut tasks, "saved table", saved::save_all(state, versions));
         tracing::info!(source = %options.source, push = %address, "control plane started");
@@ -152,6 +166,12 @@ fn start_source(options: &Options, state: &StateDir) -> Result<Source, RunError>
     DirSource::start(root.clone(), options.debounce, kept)
         .map(Source::Dir)
         .map_err(|source| RunError::Source { spec: options.source.clone(), source })
+}
+
+fn status_writer(dir: Option<PathBuf>) -> Result<StatusWriter, RunError> {
+    let Some(path) = dir else { return Ok(StatusWriter::Nowhere) };
+    let writer = DirWriter::open(path.clone()).map_err(|source| RunError::StatusDir { path, source })?;
+    Ok(StatusWriter::Dir(writer))
 }
 
 /// Takes every observation to its end. Compiling blocks, hence not on the threads that serve nodes.

@@ -10,9 +10,13 @@ mod splice;
 
 use std::fmt;
 use std::hash::BuildHasher;
+use std::ops::Range;
+use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use ring::digest;
+
+use crate::json;
 
 pub use contribution::{
     Contribution, ContributionError, MAX_CONTRIBUTION_BYTES, MAX_NAME_BYTES, MAX_TOOL_BYTES, MAX_TOOLS,
@@ -21,13 +25,21 @@ pub use merge::merge;
 
 /// One virtual server's tools as its clients see them. Immutable.
 pub struct Catalog {
-    list: Box<[u8]>,
+    list: Listing,
     /// By exposed name.
     tools: Vec<ExposedTool>,
+    /// Where each tool's definition stands in `list`.
+    definitions: Vec<Range<usize>>,
     by_name: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    digest: [u8; 32],
     conflicts: Vec<String>,
+}
+
+/// The answer to `tools/list`, ready to send.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Listing {
+    bytes: Arc<[u8]>,
+    digest: [u8; 32],
 }
 
 /// A tool that clients may call.
@@ -43,29 +55,52 @@ pub struct ExposedTool {
     pub native_json: Box<[u8]>,
     /// The beginning of its description, for reports.
     pub description: Box<str>,
+    /// Marked read-only or idempotent: calling it twice does what calling it once does.
+    pub repeatable: bool,
 }
 
+/// Key of a result's `_meta` under which workloads are named that it lacks (spec 5.6).
+pub const MISSING_BACKENDS: &str = "dev.tidegate/missingBackends";
+
 impl Catalog {
-    /// The `result` object of `tools/list` without pagination, as one JSON value. It may contain line breaks where a
-    /// backend's list has them between tokens: a writer of SSE has to split its `data` there.
-    pub fn list(&self) -> &[u8] {
+    /// The answer with every tool.
+    pub fn list(&self) -> &Listing {
         &self.list
+    }
+
+    /// The answer without the tools of the members for which `hidden` holds, with `missing` named in `_meta`. Names and
+    /// definitions of the other tools stay as they are: a backend that is down renames nothing.
+    pub fn list_without(&self, hidden: impl Fn(u16) -> bool, missing: &[&str]) -> Listing {
+        let shown = self.tools.iter().zip(&self.definitions).filter(|(tool, _)| !hidden(tool.member));
+        let mut list = Vec::with_capacity(self.list.bytes.len() + 64);
+        write_tools(&mut list, shown.map(|(_, at)| &self.list.bytes[at.clone()]));
+        if !missing.is_empty() {
+            list.extend_from_slice(b",");
+            list.extend_from_slice(missing_meta(missing).as_bytes());
+        }
+        list.push(b'}');
+        Listing::new(list)
     }
 
     /// The tool of this exposed name, unescaped. Allocates nothing.
     pub fn tool(&self, exposed: &[u8]) -> Option<&ExposedTool> {
+        self.position(exposed).map(|i| &self.tools[i])
+    }
+
+    /// Where that tool stands in [`Catalog::tools`]. Allocates nothing.
+    pub fn position(&self, exposed: &[u8]) -> Option<usize> {
         let is = |&i: &u32| self.tools[i as usize].exposed.as_bytes() == exposed;
-        self.by_name.find(self.hasher.hash_one(exposed), is).map(|&i| &self.tools[i as usize])
+        self.by_name.find(self.hasher.hash_one(exposed), is).map(|&i| i as usize)
+    }
+
+    /// The tool at a position.
+    pub fn at(&self, position: usize) -> Option<&ExposedTool> {
+        self.tools.get(position)
     }
 
     /// The tools by exposed name.
     pub fn tools(&self) -> impl ExactSizeIterator<Item = &ExposedTool> {
         self.tools.iter()
-    }
-
-    /// Changes exactly when [`Self::list`] does: when clients are told `list_changed`.
-    pub fn digest(&self) -> [u8; 32] {
-        self.digest
     }
 
     /// What was left out or renamed apart because of equal names, a sentence each, for the status. Bounded.
@@ -76,19 +111,57 @@ impl Catalog {
     /// `tools`: by exposed name, which are unique, each with its definition.
     fn build(tools: Vec<(ExposedTool, String)>, conflicts: Vec<String>) -> Self {
         let mut list = Vec::with_capacity(tools.iter().map(|(_, json)| json.len() + 1).sum::<usize>() + 16);
-        list.extend_from_slice(br#"{"tools":["#);
-        for (i, (_, json)) in tools.iter().enumerate() {
-            if i > 0 {
-                list.push(b',');
-            }
-            list.extend_from_slice(json.as_bytes());
-        }
-        list.extend_from_slice(b"]}");
+        let definitions = write_tools(&mut list, tools.iter().map(|(_, json)| json.as_bytes()));
+        list.push(b'}');
         let tools: Vec<_> = tools.into_iter().map(|(tool, _)| tool).collect();
         let hasher = DefaultHashBuilder::default();
         let by_name = index(&tools, &hasher);
-        Self { digest: sha256(&list), list: list.into(), tools, by_name, hasher, conflicts }
+        Self { list: Listing::new(list), tools, definitions, by_name, hasher, conflicts }
     }
+}
+
+impl Listing {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { digest: sha256(&bytes), bytes: bytes.into() }
+    }
+
+    /// The `result` object of `tools/list` without pagination, as one JSON value. It may contain line breaks where a
+    /// backend's list has them between tokens: a writer of SSE has to split its `data` there.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Changes exactly when the bytes do: when clients are told `list_changed`.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+}
+
+impl fmt::Debug for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listing").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
+
+/// `"_meta":{...}` that names workloads which a result lacks.
+pub fn missing_meta(missing: &[&str]) -> String {
+    let names: Vec<_> = missing.iter().map(|name| json::quoted(name)).collect();
+    format!(r#""_meta":{{"{MISSING_BACKENDS}":[{}]}}"#, names.join(","))
+}
+
+/// Writes `{"tools":[...]`; where each definition stands in `list`.
+fn write_tools<'a>(list: &mut Vec<u8>, definitions: impl Iterator<Item = &'a [u8]>) -> Vec<Range<usize>> {
+    list.extend_from_slice(br#"{"tools":["#);
+    let mut places = Vec::new();
+    for (i, json) in definitions.enumerate() {
+        if i > 0 {
+            list.push(b',');
+        }
+        places.push(list.len()..list.len() + json.len());
+        list.extend_from_slice(json);
+    }
+    list.push(b']');
+    places
 }
 
 impl Default for Catalog {
@@ -102,7 +175,7 @@ impl fmt::Debug for Catalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Catalog")
             .field("tools", &self.tools.len())
-            .field("bytes", &self.list.len())
+            .field("bytes", &self.list.bytes.len())
             .field("conflicts", &self.conflicts)
             .finish_non_exhaustive()
     }

@@ -18,6 +18,9 @@ pub use table::{ROWS, Row};
 /// How many characters of a tool's name are repeated to the client that asked for it.
 const NAME_CHARS: usize = 128;
 
+/// Key of a tool result's `_meta` that says when to try again, in milliseconds.
+pub const RETRY_AFTER: &str = "dev.tidegate/retryAfterMs";
+
 /// Who has to change something for the request to succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Blame {
@@ -93,8 +96,39 @@ pub enum Fault {
         /// The backend's name.
         workload: Arc<str>,
     },
-    /// A request that needs backends got no answer from any, or not from all where all are required.
-    NoBackendAnswered,
+    /// The backend wants another credential than it gets.
+    BackendAuthentication {
+        /// The backend's name.
+        workload: Arc<str>,
+    },
+    /// The backend asks to be left alone for a while (HTTP 429 or 503).
+    BackendBusy {
+        /// The backend's name.
+        workload: Arc<str>,
+        /// The HTTP status.
+        status: u16,
+        /// What its `Retry-After` says, in milliseconds.
+        retry_after_ms: Option<u64>,
+    },
+    /// The circuit breaker of the backend, or of the tool, lets nothing through.
+    CircuitOpen {
+        /// The backend's name.
+        workload: Arc<str>,
+        /// `open` or `half-open`.
+        state: &'static str,
+        /// When to try again, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// As many calls as the backend's limits allow are in flight and waiting.
+    BackendOverloaded {
+        /// The backend's name.
+        workload: Arc<str>,
+    },
+    /// Every backend is required (`partialFailureMode: fail`), and some are not available.
+    BackendsMissing {
+        /// Their names.
+        workloads: Box<[Arc<str>]>,
+    },
     /// A limit of the gateway is reached.
     Overloaded,
     /// A bug of the gateway.
@@ -145,6 +179,22 @@ impl Fault {
             Self::BackendTimeout { workload, limit_ms } => {
                 format!("operation timed out: backend {workload} did not answer within {limit_ms} ms").into()
             }
+            Self::BackendAuthentication { workload } => {
+                format!("authentication failed: backend {workload} refused the credential that it was sent, or wants one").into()
+            }
+            Self::BackendBusy { workload, status, retry_after_ms } => busy(workload, *status, *retry_after_ms).into(),
+            Self::CircuitOpen { workload, state, retry_after_ms } => format!(
+                "backend unavailable: circuit breaker of backend {workload} is {state}; try again in {retry_after_ms} ms"
+            )
+            .into(),
+            Self::BackendOverloaded { workload } => {
+                format!("overloaded: too many calls of backend {workload} are in flight").into()
+            }
+            Self::BackendsMissing { workloads } => format!(
+                "backend unavailable: every backend is required and these are not available: {}",
+                workloads.join(", ")
+            )
+            .into(),
             Self::BackendProtocol { workload } => {
                 format!("backend unavailable: the answer of backend {workload} is not MCP").into()
             }
@@ -161,8 +211,41 @@ impl Fault {
         out.extend_from_slice(itoa::Buffer::new().format(self.rpc_code()).as_bytes());
         out.extend_from_slice(br#","message":""#);
         escape(&self.message(), &mut out);
-        out.extend_from_slice(br#""}}"#);
+        out.push(b'"');
+        self.write_data(&mut out);
+        out.extend_from_slice(b"}}");
         out
+    }
+
+    /// `error.data`, for what a program can act on.
+    fn write_data(&self, out: &mut Vec<u8>) {
+        let data = match self {
+            Self::CircuitOpen { workload, state, retry_after_ms } => format!(
+                r#"{{"backend":{},"state":"{state}","retryAfterMs":{retry_after_ms}}}"#,
+                json::quoted(workload)
+            ),
+            Self::BackendOverloaded { workload } => {
+                format!(
+                    r#"{{"backend":{},"state":"overloaded","retryAfterMs":1000}}"#,
+                    json::quoted(workload)
+                )
+            }
+            Self::BackendsMissing { workloads } => {
+                let names: Vec<_> = workloads.iter().map(|w| json::quoted(w)).collect();
+                format!(r#"{{"backends":[{}]}}"#, names.join(","))
+            }
+            _ => return,
+        };
+        out.extend_from_slice(br#","data":"#);
+        out.extend_from_slice(data.as_bytes());
+    }
+
+    /// When to try again, in seconds, for the field `Retry-After` (RFC 9110, 10.2.3).
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Overloaded | Self::BackendOverloaded { .. } => Some(1),
+            _ => None,
+        }
     }
 
     /// HTTP status and body that answer `tools/call`: a failing backend is a tool result with `isError`, so that the
@@ -174,14 +257,22 @@ impl Fault {
         let mut out = open(id);
         out.extend_from_slice(br#""result":{"content":[{"type":"text","text":""#);
         escape(&self.message(), &mut out);
-        out.extend_from_slice(br#""}],"isError":true}}"#);
+        out.extend_from_slice(br#""}],"isError":true"#);
+        if let Self::BackendBusy { retry_after_ms: Some(ms), .. } = self {
+            out.extend_from_slice(format!(r#","_meta":{{"{RETRY_AFTER}":{ms}}}"#).as_bytes());
+        }
+        out.extend_from_slice(b"}}");
         (200, out)
     }
 
     fn is_tool_result(&self) -> bool {
         matches!(
             self,
-            Self::BackendUnavailable { .. } | Self::BackendTimeout { .. } | Self::BackendProtocol { .. }
+            Self::BackendUnavailable { .. }
+                | Self::BackendTimeout { .. }
+                | Self::BackendProtocol { .. }
+                | Self::BackendAuthentication { .. }
+                | Self::BackendBusy { .. }
         )
     }
 }
@@ -205,6 +296,12 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+fn busy(workload: &str, status: u16, retry_after_ms: Option<u64>) -> String {
+    let what = if status == 429 { "too many requests" } else { "temporarily unavailable" };
+    let when = retry_after_ms.map_or_else(String::new, |ms| format!("; try again in {ms} ms"));
+    format!("backend unavailable: backend {workload} answered {status} ({what}){when}")
+}
 
 /// The beginning that every answer shares.
 fn open(id: &[u8]) -> Vec<u8> {

@@ -1,12 +1,15 @@
 //! Decisions of the data plane as values and functions: which virtual server a request means, what it asks for, what a
-//! session is, how the backends' tools become one list, and how a failure is answered.
+//! session is, how the backends' tools become one list, which backends are well, and how a failure is answered.
 //!
 //! Knows no sockets, clock, randomness, Pingora or Kubernetes: times and random words are arguments. Entry points:
 //! [`route::Routes`], [`dispatch::classify`], [`token::Sealer`], [`catalog::merge`], [`fault::Fault`].
 
+pub mod breaker;
+pub mod budget;
 pub mod catalog;
 pub mod dispatch;
 pub mod fault;
+pub mod health;
 mod json;
 pub mod protocol;
 pub mod route;

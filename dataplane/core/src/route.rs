@@ -28,6 +28,8 @@ pub enum Endpoint {
     Ready,
     /// The status document: `/status`.
     Status,
+    /// The health of each backend: `/api/backends/health`.
+    BackendsHealth,
     /// Metadata: below `/.well-known/`.
     WellKnown,
 }
@@ -205,6 +207,7 @@ fn endpoint(path: &[u8]) -> Option<Endpoint> {
         b"health" | b"ping" => Some(Endpoint::Health),
         b"readyz" => Some(Endpoint::Ready),
         b"status" => Some(Endpoint::Status),
+        b"api/backends/health" => Some(Endpoint::BackendsHealth),
         _ => None,
     }
 }

@@ -1,16 +1,20 @@
 //! A backend at run time: what outlives snapshots (identity, contribution, counters) and what an edit
 //! replaces (how to reach it).
 
+use crate::admission::Slots;
 use crate::metrics::BackendStats;
-use arc_swap::ArcSwapOption;
-use std::sync::Arc;
+use crate::snapshot::Member;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::atomic::{
-    AtomicU32,
+    AtomicBool, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
+use std::sync::{Arc, Mutex};
+use tidegate_dataplane_core::budget::Budget;
 use tidegate_dataplane_core::catalog::Contribution;
 use tidegate_dataplane_core::token::backend_hash;
 use tidegate_proto::table::{Backend, BackendId};
+use tokio::sync::Notify;
 
 /// One configuration of a backend. An unchanged configuration keeps the same value over table updates.
 pub(crate) struct BackendState {
@@ -22,6 +26,10 @@ pub(crate) struct BackendState {
     pub(crate) hash: u64,
     /// Request line behind the method, `Host` and the fields that every request carries.
     pub(crate) line: Box<[u8]>,
+    /// Room for calls.
+    pub(crate) slots: Slots,
+    /// TCP connections that are open.
+    pub(crate) open: Arc<AtomicU32>,
     /// What stays the same whatever the configuration.
     pub(crate) shared: Arc<Shared>,
 }
@@ -35,8 +43,22 @@ pub(crate) struct Shared {
     /// Counters.
     pub(crate) stats: BackendStats,
     /// What the catalog session last found.
-    pub(crate) view: std::sync::Mutex<View>,
-    health: AtomicU32,
+    pub(crate) view: Mutex<View>,
+    reach: AtomicU32,
+    /// Tried to the end once, or for so long that nobody waits for it any more.
+    tried: AtomicBool,
+    /// Something that was sent last came to nothing: sessions are opened without waiting for it.
+    suspect: AtomicBool,
+    /// How long its last probe took, in microseconds.
+    pub(crate) took_us: AtomicU64,
+    /// A call says that a probe would find something new.
+    pub(crate) hint: Notify,
+    /// A breaker moved: when the next trial is due may have changed.
+    pub(crate) breakers: Notify,
+    /// The virtual servers that use it now.
+    pub(crate) users: ArcSwap<Vec<Arc<Member>>>,
+    /// Repetitions of calls.
+    pub(crate) budget: Mutex<Budget>,
 }
 
 /// What is known of a backend, for people.
@@ -71,6 +93,8 @@ impl BackendState {
             slot: SLOTS.fetch_add(1, Relaxed),
             hash: backend_hash(spec),
             line: line(spec),
+            slots: Slots::new(spec.limits),
+            open: Arc::default(),
             shared: shared.unwrap_or_else(|| Arc::new(Shared::new(spec.id.clone()))),
             spec: spec.clone(),
         })
@@ -83,14 +107,43 @@ impl Shared {
             id,
             contribution: ArcSwapOption::empty(),
             stats: BackendStats::default(),
-            view: std::sync::Mutex::default(),
-            health: AtomicU32::new(0),
+            view: Mutex::default(),
+            reach: AtomicU32::new(0),
+            tried: AtomicBool::new(false),
+            suspect: AtomicBool::new(false),
+            took_us: AtomicU64::new(0),
+            hint: Notify::new(),
+            breakers: Notify::new(),
+            users: ArcSwap::default(),
+            budget: Mutex::default(),
+        }
+    }
+
+    /// Was it tried to the end once, or for long enough?
+    pub(crate) fn tried(&self) -> bool {
+        self.tried.load(Acquire)
+    }
+
+    /// Notes that it was; true when that is news.
+    pub(crate) fn set_tried(&self) -> bool {
+        !self.tried.swap(true, AcqRel)
+    }
+
+    /// Did what was sent last come to nothing?
+    pub(crate) fn suspect(&self) -> bool {
+        self.suspect.load(Relaxed)
+    }
+
+    /// Notes it; a store only when it changes: the path of every call comes by here.
+    pub(crate) fn set_suspect(&self, suspect: bool) {
+        if self.suspect() != suspect {
+            self.suspect.store(suspect, Relaxed);
         }
     }
 
     /// Reachability as last seen.
     pub(crate) fn reach(&self) -> Reach {
-        match self.health.load(Acquire) {
+        match self.reach.load(Acquire) {
             1 => Reach::Up,
             2 => Reach::Down,
             3 => Reach::Unauthenticated,
@@ -100,7 +153,7 @@ impl Shared {
 
     /// Notes what was seen; true when that is news.
     pub(crate) fn set_reach(&self, reach: Reach) -> bool {
-        self.health.swap(reach as u32, AcqRel) != reach as u32
+        self.reach.swap(reach as u32, AcqRel) != reach as u32
     }
 }
 

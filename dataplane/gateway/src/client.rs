@@ -2,18 +2,19 @@
 //! notifications. Whole answers, bounded in size and time; the path of a client's call is elsewhere
 //! ([`crate::conn`]).
 
+mod bind;
 mod listen;
 mod mcp;
 
+pub(crate) use bind::bind;
 pub(crate) use listen::listen;
-pub(crate) use mcp::{Opened, cancel, delete, initialize, list_tools, notify};
+pub(crate) use mcp::{Opened, cancel, delete, initialize, list_tools, notify, ping};
 
 use crate::backend::BackendState;
 use crate::io::Io;
 use crate::local::local;
 use crate::state::Gateway;
-use crate::upstream::{self, ConnectError};
-use pingora_core::protocols::Stream;
+use crate::upstream::{self, ConnectError, Upstream};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
@@ -79,7 +80,7 @@ pub(crate) async fn exchange(
         {
             return Ok(answer);
         }
-        let stream = upstream::connect(gw, b, limit).await?;
+        let stream = upstream::connect(gw, b, limit.min(gw.options.connect)).await?;
         on_stream(b, stream, &request).await
     };
     tokio::time::timeout(limit, whole).await.unwrap_or(Err(ExchangeError::Timeout(limit)))
@@ -123,7 +124,7 @@ pub(crate) async fn write_all<I: Io>(io: &mut I, bytes: &[u8]) -> io::Result<()>
     Ok(())
 }
 
-async fn on_stream(b: &BackendState, mut stream: Stream, request: &[u8]) -> Result<Answer, ExchangeError> {
+async fn on_stream(b: &BackendState, mut stream: Upstream, request: &[u8]) -> Result<Answer, ExchangeError> {
     write_all(&mut stream, request).await?;
     let mut reader = Reader::new(&mut stream);
     let (answer, reusable) = reader.answer().await?;
@@ -134,12 +135,12 @@ async fn on_stream(b: &BackendState, mut stream: Stream, request: &[u8]) -> Resu
 }
 
 struct Reader<'s> {
-    stream: &'s mut Stream,
+    stream: &'s mut Upstream,
     buf: Vec<u8>,
 }
 
 impl<'s> Reader<'s> {
-    fn new(stream: &'s mut Stream) -> Self {
+    fn new(stream: &'s mut Upstream) -> Self {
         Self { stream, buf: Vec::with_capacity(4096) }
     }
 

@@ -3,15 +3,19 @@
 //! and each read of the answer is sent on in one go. A connection owns memory only while something is left
 //! over: half a request, a slow reader.
 
+mod again;
 mod answer;
 mod call;
 mod decide;
 mod forward;
+mod kept;
+mod opening;
 mod operational;
 mod post;
 mod reply;
 mod request;
 mod slow;
+mod status;
 mod stream;
 
 use crate::io::Io;

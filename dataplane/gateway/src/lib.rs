@@ -5,6 +5,7 @@
 //! Entry points: [`Gateway`] holds the state, [`run`] serves it.
 
 mod admin;
+mod admission;
 mod app;
 mod backend;
 mod client;
@@ -18,13 +19,14 @@ mod io;
 mod local;
 mod metrics;
 mod ports;
+mod prober;
 pub mod push;
-mod refresh;
 mod refuse;
 mod report;
 mod run;
 mod session;
 mod snapshot;
+mod standing;
 mod state;
 mod upstream;
 mod worker;

@@ -3,8 +3,8 @@
 
 use crate::backend::BackendState;
 use crate::session::Cache;
+use crate::upstream::Upstream;
 use hashbrown::HashMap;
-use pingora_core::protocols::Stream;
 use std::cell::RefCell;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
@@ -18,6 +18,10 @@ const MAX_IDLE: usize = 512;
 /// request that meets that close may not be sent twice.
 const MAX_AGE: Duration = Duration::from_secs(4);
 
+/// Buffers that a thread keeps for calls, and their largest size.
+const MAX_BUFFERS: usize = 256;
+const MAX_KEPT: usize = 16 * 1024;
+
 /// Size of the buffer that a read fills.
 const READ: usize = 64 * 1024;
 
@@ -30,6 +34,8 @@ pub(crate) struct Local {
     pub(crate) name: Vec<u8>,
     pub(crate) sessions: Cache,
     pub(crate) pool: Pool,
+    /// Buffers of calls that ended, for the next ones.
+    kept: Vec<Vec<u8>>,
 }
 
 /// Idle upstream connections of one thread, by the backend configuration they were opened for.
@@ -39,7 +45,7 @@ pub(crate) struct Pool {
 }
 
 struct Idle {
-    stream: Stream,
+    stream: Upstream,
     since: Instant,
 }
 
@@ -50,6 +56,15 @@ pub(crate) fn local<R>(f: impl FnOnce(&mut Local) -> R) -> R {
     LOCAL.with_borrow_mut(f)
 }
 
+/// Gives a buffer back, wherever a call happens to be dropped.
+pub(crate) fn give_back(buffer: Vec<u8>) {
+    let _ = LOCAL.try_with(|l| {
+        if let Ok(mut l) = l.try_borrow_mut() {
+            l.keep_buffer(buffer);
+        }
+    });
+}
+
 impl Local {
     fn new() -> Self {
         Self {
@@ -58,6 +73,20 @@ impl Local {
             name: Vec::new(),
             sessions: Cache::default(),
             pool: Pool::default(),
+            kept: Vec::new(),
+        }
+    }
+
+    /// An empty buffer, used before if possible.
+    pub(crate) fn buffer(&mut self) -> Vec<u8> {
+        self.kept.pop().unwrap_or_default()
+    }
+
+    /// Gives one back; large ones are freed.
+    fn keep_buffer(&mut self, mut buffer: Vec<u8>) {
+        if buffer.capacity() <= MAX_KEPT && self.kept.len() < MAX_BUFFERS {
+            buffer.clear();
+            self.kept.push(buffer);
         }
     }
 }
@@ -65,7 +94,7 @@ impl Local {
 impl Pool {
     /// The connection used last, if it is still good: one that the backend closed, or wrote to unasked,
     /// has become readable, which the runtime knows without a system call.
-    pub(crate) fn take(&mut self, backend: &BackendState, now: Instant) -> Option<Stream> {
+    pub(crate) fn take(&mut self, backend: &BackendState, now: Instant) -> Option<Upstream> {
         let idle = self.idle.get_mut(&backend.slot)?;
         while let Some(Idle { mut stream, since }) = idle.pop() {
             if now.saturating_duration_since(since) > MAX_AGE {
@@ -73,14 +102,14 @@ impl Pool {
                 return None;
             }
             let mut cx = Context::from_waker(Waker::noop());
-            if Io::poll_read(&mut stream, &mut cx, &mut [0]).is_pending() {
+            if stream.poll_read(&mut cx, &mut [0]).is_pending() {
                 return Some(stream);
             }
         }
         None
     }
 
-    pub(crate) fn put(&mut self, backend: &BackendState, stream: Stream, now: Instant) {
+    pub(crate) fn put(&mut self, backend: &BackendState, stream: Upstream, now: Instant) {
         let idle = self.idle.entry(backend.slot).or_default();
         if idle.len() < MAX_IDLE {
             idle.push(Idle { stream, since: now });

@@ -69,6 +69,11 @@ pub(crate) struct BackendStats {
     pub(crate) cancelled: AtomicU64,
     pub(crate) sessions_opened: AtomicU64,
     pub(crate) sessions_lost: AtomicU64,
+    pub(crate) shed: AtomicU64,
+    pub(crate) retries: AtomicU64,
+    pub(crate) retries_refused: AtomicU64,
+    pub(crate) probes: AtomicU64,
+    pub(crate) probe_failures: AtomicU64,
 }
 
 /// Counters of the process.
@@ -99,6 +104,11 @@ impl ServerStats {
 }
 
 impl BackendStats {
+    /// Calls that were answered, in all.
+    pub(crate) fn calls(&self) -> u64 {
+        self.latency.iter().map(|n| n.load(Relaxed)).sum()
+    }
+
     pub(crate) fn latency(&self, took: Duration) {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let i = BOUNDS.iter().position(|b| us <= *b).unwrap_or(BOUNDS.len());

@@ -5,6 +5,8 @@ use crate::backend::{BackendState, Reach};
 use crate::session::lock;
 use crate::snapshot::{Member, Server};
 use crate::state::Gateway;
+use tidegate_dataplane_core::breaker::Position;
+use tidegate_dataplane_core::health::Health;
 use tidegate_proto::wire;
 
 /// Most tools of one virtual server that a report names.
@@ -62,13 +64,28 @@ fn server(s: &Server, listen: &str) -> wire::VirtualServerState {
 }
 
 fn member(m: &Member) -> wire::MemberState {
-    let backend = backend(&m.backend);
+    let view = m.standing.view(m.probed);
+    let health = match view.health {
+        Health::Unknown => wire::BackendHealth::Unknown,
+        Health::Healthy => wire::BackendHealth::Healthy,
+        Health::Degraded => wire::BackendHealth::Degraded,
+        Health::Unhealthy => wire::BackendHealth::Unhealthy,
+        Health::Unauthenticated => wire::BackendHealth::Unauthenticated,
+    };
+    let breaker = match view.breaker.map(|b| b.position) {
+        None => wire::BreakerState::Unspecified,
+        Some(Position::Closed) => wire::BreakerState::Closed,
+        Some(Position::Open) => wire::BreakerState::Open,
+        Some(Position::HalfOpen) => wire::BreakerState::HalfOpen,
+    };
     wire::MemberState {
         workload: m.workload.as_ref().into(),
-        health: backend.health,
-        message: backend.message,
-        checked_unix_ms: backend.checked_unix_ms,
-        probed: true,
-        ..wire::MemberState::default()
+        health: health.into(),
+        message: view.message,
+        breaker: breaker.into(),
+        breaker_changed_unix_ms: view.breaker.map_or(0, |b| b.changed_unix_ms),
+        consecutive_failures: view.failures.max(view.breaker.map_or(0, |b| b.failures)),
+        checked_unix_ms: view.checked_unix_ms,
+        probed: m.probed,
     }
 }

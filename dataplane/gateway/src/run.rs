@@ -2,8 +2,8 @@
 
 use crate::admin::Admin;
 use crate::ports;
+use crate::prober;
 use crate::push::{self, PushConfig};
-use crate::refresh;
 use crate::refuse::Porter;
 use crate::state::Gateway;
 use crate::worker::Worker;
@@ -74,7 +74,7 @@ pub fn run(gw: Arc<Gateway>, serve: Serve) -> Result<(), RunError> {
         server.add_service(Worker::new(gw.clone(), index, socket, porter.clone()));
     }
     server.add_service(admin(&gw, serve.admin));
-    server.add_service(background_service("catalog", Catalog(gw.clone())));
+    server.add_service(background_service("prober", Probers(gw.clone())));
     let signal = Stop { gw: gw.clone(), exit_on_stdin_close: serve.exit_on_stdin_close };
     server.add_service(background_service("push", Push { gw, config: serve.push, loaded }));
     server.run(RunArgs { shutdown_signal: Box::new(signal) });
@@ -90,12 +90,12 @@ fn admin(gw: &Arc<Gateway>, addr: SocketAddr) -> ListeningService<HttpServer<Adm
     admin
 }
 
-struct Catalog(Arc<Gateway>);
+struct Probers(Arc<Gateway>);
 
 #[async_trait]
-impl BackgroundService for Catalog {
+impl BackgroundService for Probers {
     async fn start(&self, _shutdown: ShutdownWatch) {
-        refresh::run(self.0.clone()).await;
+        prober::run(self.0.clone()).await;
     }
 }
 
@@ -116,14 +116,7 @@ impl BackgroundService for Push {
         let mut shutdown = self.gw.drain.stops();
         let (reports, receive) = watch::channel(Arc::new(self.gw.report(&self.config.listen)));
         let (gw, listen) = (self.gw.clone(), self.config.listen.clone());
-        tokio::spawn(async move {
-            let mut swapped = gw.swapped.subscribe();
-            while swapped.changed().await.is_ok() {
-                tokio::time::sleep(REPORT_WINDOW).await;
-                swapped.borrow_and_update();
-                reports.send_replace(Arc::new(gw.report(&listen)));
-            }
-        });
+        tokio::spawn(keep_reporting(gw, listen, reports));
         let stop = async move {
             let _ = shutdown.wait_for(|stop| *stop).await;
         };
@@ -131,6 +124,29 @@ impl BackgroundService for Push {
         push::run(self.config.clone(), self.gw.clone(), held, self.loaded.keys.clone(), receive, stop).await;
     }
 }
+
+/// Reports at once when something changed that changes what is served, and at the shortest `statusReportingInterval`
+/// what only people read, such as when a backend was last probed.
+async fn keep_reporting(
+    gw: Arc<Gateway>,
+    listen: String,
+    reports: watch::Sender<Arc<tidegate_proto::wire::Report>>,
+) {
+    let mut swapped = gw.swapped.subscribe();
+    loop {
+        let interval = gw.snapshot().servers.iter().map(|s| s.spec.status_interval).min();
+        let interval = interval.unwrap_or(REPORT_IDLE).max(REPORT_WINDOW);
+        if let Ok(Err(_)) = tokio::time::timeout(interval, swapped.changed()).await {
+            return;
+        }
+        tokio::time::sleep(REPORT_WINDOW).await;
+        swapped.borrow_and_update();
+        reports.send_replace(Arc::new(gw.report(&listen)));
+    }
+}
+
+/// Between two reports while no virtual server says how often.
+const REPORT_IDLE: Duration = Duration::from_secs(30);
 
 /// Turns signals into a drain, and the drain's end into the end of the process.
 struct Stop {

@@ -33,8 +33,12 @@ pub(crate) struct Session {
 
 struct Late {
     backend: u64,
-    /// None: the backend lost the session of the token, and no new one is open yet
+    /// the token's own link is of no use any more
+    lost: bool,
+    /// opened after the token was sealed
     binding: Option<Arc<Binding>>,
+    /// held by the one who opens a new one
+    opening: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A session's link to one backend.
@@ -72,7 +76,11 @@ impl Session {
         if self.has_late.load(Relaxed)
             && let Some(late) = lock(&self.late).iter().find(|l| l.backend == backend)
         {
-            return late.binding.clone().map(Bound::Late);
+            return match &late.binding {
+                Some(binding) => Some(Bound::Late(binding.clone())),
+                None if late.lost => None,
+                None => self.content.binding(backend).map(Bound::Sealed),
+            };
         }
         self.content.binding(backend).map(Bound::Sealed)
     }
@@ -90,19 +98,35 @@ impl Session {
         }
     }
 
+    /// What the one who opens a link to a backend holds meanwhile.
+    pub(crate) fn opening(&self, backend: u64) -> Arc<tokio::sync::Mutex<()>> {
+        self.with_late(backend, |late| late.opening.clone())
+    }
+
     fn set_late(&self, backend: u64, binding: Option<Arc<Binding>>) {
+        self.with_late(backend, |late| {
+            late.lost = binding.is_none();
+            late.binding = binding;
+        });
+    }
+
+    fn with_late<R>(&self, backend: u64, f: impl FnOnce(&mut Late) -> R) -> R {
         let mut late = lock(&self.late);
-        match late.iter_mut().find(|l| l.backend == backend) {
-            Some(l) => l.binding = binding,
-            None => late.push(Late { backend, binding }),
-        }
+        let at = late.iter().position(|l| l.backend == backend).unwrap_or_else(|| {
+            late.push(Late { backend, binding: None, lost: false, opening: Arc::default() });
+            late.len() - 1
+        });
+        let r = f(&mut late[at]);
         self.has_late.store(true, Relaxed);
+        r
     }
 
     /// All links that are open.
     pub(crate) fn bindings(&self) -> Vec<(u64, Box<[u8]>)> {
         let late = lock(&self.late);
-        let sealed = self.content.bindings.iter().filter(|b| !late.iter().any(|l| l.backend == b.backend));
+        let replaced =
+            |b: &&Binding| late.iter().any(|l| l.backend == b.backend && (l.lost || l.binding.is_some()));
+        let sealed = self.content.bindings.iter().filter(|b| !replaced(b));
         let open = late.iter().filter_map(|l| l.binding.as_deref());
         sealed.chain(open).map(|b| (b.backend, b.session.clone())).collect()
     }
@@ -243,6 +267,11 @@ fn hash(token: &[u8]) -> u64 {
     let mut b = [0u8; 8];
     b[..token.len() - tail].copy_from_slice(&token[tail..]);
     u64::from_le_bytes(b).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_right(29)
+}
+
+pub(crate) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
 }
 
 pub(crate) fn unix_now() -> u64 {

@@ -6,7 +6,8 @@ use crate::metrics::{NodeStats, inc};
 use crate::ports::{Port, Ports};
 use crate::push::{Applier, Step};
 use crate::session::{Sessions, lock};
-use crate::snapshot::{Server, Snapshot};
+use crate::snapshot::{Ground, Server, Snapshot};
+use crate::standing::Clock;
 use arc_swap::ArcSwap;
 use pingora_core::connectors::TransportConnector;
 use ring::rand::SystemRandom;
@@ -96,7 +97,8 @@ pub struct Gateway {
     /// Counts swaps; wakes whoever derives something from the snapshot.
     pub(crate) swapped: watch::Sender<u64>,
     /// A backend's capabilities or state changed.
-    pub(crate) contributed: Notify,
+    pub(crate) contributed: Arc<Notify>,
+    pub(crate) clock: Clock,
     synced: AtomicBool,
     has_table: AtomicBool,
     pub(crate) allocations: Option<fn() -> u64>,
@@ -117,7 +119,8 @@ impl Gateway {
             connector: TransportConnector::new(None),
             random: SystemRandom::new(),
             swapped: watch::channel(0).0,
-            contributed: Notify::new(),
+            contributed: Arc::new(Notify::new()),
+            clock: Clock::start(),
             synced: AtomicBool::new(false),
             has_table: AtomicBool::new(false),
             allocations,
@@ -178,7 +181,7 @@ impl Gateway {
     pub(crate) fn remerge(&self) {
         let _building = lock(&self.building);
         let old = self.snapshot.load_full();
-        self.install(Snapshot::next(&old, &old.table, old.sealer.clone()));
+        self.install(Snapshot::next(&old, &old.table, old.sealer.clone(), &self.ground()));
         inc(&self.stats.merges);
     }
 
@@ -188,11 +191,15 @@ impl Gateway {
         let mut table = candidate.clone();
         let (ports, rejected) = self.ports.plan(&old.table, &mut table);
         let sealer = keys.map(|k| Arc::new(Sealer::new(k))).or_else(|| old.sealer.clone());
-        self.install(Snapshot::next(&old, &table, sealer));
+        self.install(Snapshot::next(&old, &table, sealer, &self.ground()));
         inc(&self.stats.swaps);
         // only now: a connection on a new port finds its server
         self.ports.publish(ports);
         rejected
+    }
+
+    fn ground(&self) -> Ground {
+        Ground { clock: self.clock, contributed: self.contributed.clone() }
     }
 
     fn install(&self, next: Snapshot) {
@@ -208,7 +215,7 @@ impl Gateway {
 impl Server {
     /// Wakes the clients that hold a stream when the list they know is no longer the list.
     fn tell_changes(&self) {
-        let digest = self.catalog.digest();
+        let digest = self.listing.digest();
         self.lasting.catalog.send_if_modified(|known| {
             let changed = *known != digest;
             *known = digest;

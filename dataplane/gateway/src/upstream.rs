@@ -2,12 +2,16 @@
 //! Pingora's connector. Pooling is the threads' own ([`crate::local`]).
 
 use crate::backend::BackendState;
+use crate::io::Io;
 use crate::metrics::inc;
 use crate::state::Gateway;
 use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::upstreams::peer::HttpPeer;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tidegate_proto::table::{Egress, Endpoint};
 
@@ -22,6 +26,29 @@ pub(crate) enum ConnectError {
     Connect(#[source] Box<pingora_core::Error>),
     #[error("no connection within {0:?}")]
     Timeout(Duration),
+    #[error("as many connections are open as its limit allows ({0})")]
+    Limit(u32),
+}
+
+/// A connection to a backend, counted while it is open.
+pub(crate) struct Upstream {
+    stream: Stream,
+    open: Arc<AtomicU32>,
+}
+
+impl Io for Upstream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.stream.poll_read(cx, buf)
+    }
+    fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Io::poll_write(&mut self.stream, cx, bufs)
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Relaxed);
+    }
 }
 
 impl ConnectError {
@@ -32,22 +59,62 @@ impl ConnectError {
             Self::Forbidden(_) => "address not allowed",
             Self::Connect(_) => "connection refused or broken",
             Self::Timeout(_) => "connection timed out",
+            Self::Limit(_) => "too many connections",
         }
     }
 }
 
+/// A new connection for a client's call, within `limit` and the backend's limit of connections.
+pub(crate) async fn connect_for_call(
+    gw: &Gateway,
+    b: &BackendState,
+    limit: Duration,
+) -> Result<Upstream, ConnectError> {
+    if b.open.load(Relaxed) >= b.spec.limits.connections {
+        inc(&b.shared.stats.shed);
+        tracing::debug!(backend = %b.spec.id, "call shed: too many connections");
+        return Err(ConnectError::Limit(b.spec.limits.connections));
+    }
+    connect(gw, b, limit).await
+}
+
 /// A new connection to one of the backend's endpoints, tried in order, within `limit`.
-pub(crate) async fn connect(gw: &Gateway, b: &BackendState, limit: Duration) -> Result<Stream, ConnectError> {
-    let limit = limit.min(gw.options.connect);
+pub(crate) async fn connect(
+    gw: &Gateway,
+    b: &BackendState,
+    limit: Duration,
+) -> Result<Upstream, ConnectError> {
+    b.open.fetch_add(1, Relaxed);
+    let counted = Counted(Some(b.open.clone()));
     let attempt = tokio::time::timeout(limit, dial(gw, b)).await.unwrap_or(Err(ConnectError::Timeout(limit)));
-    match &attempt {
-        Ok(_) => inc(&b.shared.stats.connects),
+    match attempt {
+        Ok(stream) => {
+            inc(&b.shared.stats.connects);
+            Ok(counted.into_upstream(stream))
+        }
         Err(e) => {
             inc(&b.shared.stats.connect_failures);
             tracing::debug!(backend = %b.spec.id, error = %e, "connect failed");
+            Err(e)
         }
     }
-    attempt
+}
+
+/// A connection on its way: counted too, and given back when nobody waits for it any more.
+struct Counted(Option<Arc<AtomicU32>>);
+
+impl Counted {
+    fn into_upstream(mut self, stream: Stream) -> Upstream {
+        Upstream { stream, open: self.0.take().unwrap_or_default() }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(open) = &self.0 {
+            open.fetch_sub(1, Relaxed);
+        }
+    }
 }
 
 async fn dial(gw: &Gateway, b: &BackendState) -> Result<Stream, ConnectError> {

@@ -1048,6 +1048,7 @@ pub struct VirtualServerView {
     pub message: ::prost::alloc::string::String,
     #[prost(string, repeated, tag = "5")]
     pub urls: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Backends that are ready, wait for credentials, or are not probed.
     #[prost(uint32, tag = "6")]
     pub backend_count: u32,
     #[prost(string, repeated, tag = "7")]
@@ -1061,8 +1062,64 @@ pub struct VirtualServerView {
     /// Names of the backends in the table, in the order of workloads.
     #[prost(string, repeated, tag = "11")]
     pub backend_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Of each workload, folded over nodes, in the same order.
+    #[prost(message, repeated, tag = "12")]
+    pub discovered: ::prost::alloc::vec::Vec<DiscoveredBackend>,
+    #[prost(message, repeated, tag = "13")]
+    pub conditions: ::prost::alloc::vec::Vec<Condition>,
+    /// Its Service's, as in `status.url`.
+    #[prost(string, tag = "14")]
+    pub service_url: ::prost::alloc::string::String,
+    /// 0: not known.
+    #[prost(int64, tag = "15")]
+    pub observed_generation: i64,
 }
+/// One of `status.discoveredBackends`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DiscoveredBackend {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub url: ::prost::alloc::string::String,
+    /// ready, degraded, unavailable, unauthenticated, unknown
+    #[prost(string, tag = "3")]
+    pub status: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub auth_config_ref: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub auth_type: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub message: ::prost::alloc::string::String,
+    /// 0: never.
+    #[prost(uint64, tag = "7")]
+    pub checked_unix_ms: u64,
+    /// closed, open, half-open; empty: there is no breaker
+    #[prost(string, tag = "8")]
+    pub breaker: ::prost::alloc::string::String,
+    /// 0: never.
+    #[prost(uint64, tag = "9")]
+    pub breaker_changed_unix_ms: u64,
+    #[prost(uint32, tag = "10")]
+    pub consecutive_failures: u32,
+    #[prost(string, tag = "11")]
+    pub mcp_revision: ::prost::alloc::string::String,
+}
+/// One of `status.conditions`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Condition {
+    #[prost(string, tag = "1")]
+    pub r#type: ::prost::alloc::string::String,
+    /// True, False
+    #[prost(string, tag = "2")]
+    pub status: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub message: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "5")]
+    pub last_transition_unix_ms: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct BackendView {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
@@ -1085,6 +1142,8 @@ pub struct BackendView {
     pub published: bool,
     #[prost(string, tag = "10")]
     pub message: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "11")]
+    pub conditions: ::prost::alloc::vec::Vec<Condition>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NodeView {

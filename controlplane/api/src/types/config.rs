@@ -161,7 +161,7 @@ pub struct ToolOverride {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Operational {
-    /// More logs.
+    /// `debug`: each request is logged.
     pub log_level: Option<LogLevel>,
     /// Bounds of backend requests.
     pub timeouts: Option<Timeouts>,

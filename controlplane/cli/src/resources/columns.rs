@@ -52,9 +52,9 @@ pub(crate) fn listing<'a>(kind: Kind, items: impl IntoIterator<Item = &'a Item>,
 /// Whether a phase, state or status is as it should be.
 pub(crate) fn state_tone(word: &str) -> Tone {
     match word {
-        "Ready" | "ready" | "True" | "Connected" => Tone::Good,
-        "Failed" | "unavailable" | "withheld" | "False" | "Disconnected" => Tone::Bad,
-        "Degraded" | "degraded" | "unauthenticated" => Tone::Doubtful,
+        "Ready" | "ready" | "True" | "Connected" | "closed" => Tone::Good,
+        "Failed" | "unavailable" | "withheld" | "False" | "Disconnected" | "open" => Tone::Bad,
+        "Degraded" | "degraded" | "unauthenticated" | "half-open" => Tone::Doubtful,
         _ => Tone::Faint,
     }
 }
@@ -79,7 +79,7 @@ fn virtual_server(item: &VirtualServer, wide: bool) -> Vec<Cell> {
         item.name.as_str().into(),
         state(&item.phase),
         url.into(),
-        item.backend_count.to_string().into(),
+        format!("{}/{}", item.backend_count, item.backends.len()).into(),
         item.tools.len().to_string().into(),
         state(ready),
     ];

@@ -1,7 +1,8 @@
 //! The output form of each kind: what `-o json` and `-o yaml` show. Its field names are a promise to scripts.
 
 use serde::Serialize;
-use tidegate_proto::wire::{BackendHealth, BackendView, NodeView, StateReply, VirtualServerView};
+use tidegate_controlplane_server::status::rfc3339;
+use tidegate_proto::wire::{self, BackendHealth, BackendView, NodeView, StateReply, VirtualServerView};
 
 use super::Kind;
 
@@ -35,23 +36,76 @@ pub(crate) struct VirtualServer {
     pub(crate) urls: Vec<String>,
     /// Name of its MCPGroup.
     pub(crate) group: String,
-    /// How many backends can be called (spec 1.5.5).
+    /// Its Service's URL, as in `status.url`.
+    pub(crate) url: String,
+    /// How many backends are ready, wait for credentials, or are not probed (spec 1.5.5).
     pub(crate) backend_count: u32,
-    /// Its backends.
+    /// Its backends, as in `status.discoveredBackends`.
     pub(crate) backends: Vec<Member>,
+    /// As in `status.conditions`.
+    pub(crate) conditions: Vec<Condition>,
+    /// `metadata.generation` that this speaks of, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) observed_generation: Option<i64>,
     /// What clients see.
     pub(crate) tools: Vec<Tool>,
     /// Tools left out, and why.
     pub(crate) conflicts: Vec<String>,
 }
 
-/// A backend within a virtual server.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A backend within a virtual server, in its thresholds and with its breaker.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Member {
     /// Its name within the virtual server.
     pub(crate) workload: String,
     /// Its identity in the table.
     pub(crate) id: String,
+    /// Where it is.
+    pub(crate) url: String,
+    /// `ready`, `degraded`, `unavailable`, `unauthenticated`, `unknown`.
+    pub(crate) status: String,
+    /// Name of its MCPExternalAuthConfig.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) auth_config_ref: String,
+    /// As in `unauthenticated`.
+    pub(crate) auth_type: String,
+    /// Why, for people.
+    pub(crate) message: String,
+    /// Of the last probe, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_health_check: Option<String>,
+    /// The same, in milliseconds of Unix time; 0: never.
+    #[serde(skip)]
+    pub(crate) checked_unix_ms: u64,
+    /// `closed`, `open`, `half-open`; absent: there is no breaker.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) circuit_breaker_state: String,
+    /// When that last changed, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) circuit_last_changed: Option<String>,
+    /// Since the last success.
+    pub(crate) consecutive_failures: u32,
+    /// Protocol revision it speaks.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) mcp_revision: String,
+}
+
+/// One of `status.conditions`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Condition {
+    /// Unique within an object.
+    pub(crate) r#type: String,
+    /// `True` or `False`.
+    pub(crate) status: String,
+    /// One word.
+    pub(crate) reason: String,
+    /// For people.
+    pub(crate) message: String,
+    /// When the status last changed, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_transition_time: Option<String>,
 }
 
 /// An MCP server as configured.
@@ -86,6 +140,8 @@ pub(crate) struct Backend {
     pub(crate) server_name: String,
     /// Time of the last check, in milliseconds of Unix time; 0: never.
     pub(crate) checked_unix_ms: u64,
+    /// Of the resource, as in `status.conditions`.
+    pub(crate) conditions: Vec<Condition>,
 }
 
 /// A tool as clients see it.
@@ -186,7 +242,14 @@ impl Item {
 impl From<&VirtualServerView> for VirtualServer {
     fn from(view: &VirtualServerView) -> Self {
         let ids = view.backend_ids.iter().map(String::as_str).chain(std::iter::repeat(""));
-        let member = |(workload, id): (&String, &str)| Member { workload: workload.clone(), id: id.into() };
+        let member = |(workload, id): (&String, &str)| {
+            let found = view.discovered.iter().find(|found| found.name == *workload);
+            Member {
+                workload: workload.clone(),
+                id: id.into(),
+                ..found.map(Member::from).unwrap_or_default()
+            }
+        };
         Self {
             namespace: view.namespace.clone(),
             name: view.name.clone(),
@@ -194,10 +257,45 @@ impl From<&VirtualServerView> for VirtualServer {
             message: view.message.clone(),
             urls: view.urls.clone(),
             group: view.group.clone(),
+            url: view.service_url.clone(),
             backend_count: view.backend_count,
             backends: view.workloads.iter().zip(ids).map(member).collect(),
+            conditions: view.conditions.iter().map(Condition::from).collect(),
+            observed_generation: Some(view.observed_generation).filter(|generation| *generation > 0),
             tools: tools(view).collect(),
             conflicts: view.conflicts.clone(),
+        }
+    }
+}
+
+impl From<&wire::DiscoveredBackend> for Member {
+    fn from(found: &wire::DiscoveredBackend) -> Self {
+        Self {
+            workload: found.name.clone(),
+            id: String::new(),
+            url: found.url.clone(),
+            status: found.status.clone(),
+            auth_config_ref: found.auth_config_ref.clone(),
+            auth_type: found.auth_type.clone(),
+            message: found.message.clone(),
+            last_health_check: rfc3339(found.checked_unix_ms),
+            checked_unix_ms: found.checked_unix_ms,
+            circuit_breaker_state: found.breaker.clone(),
+            circuit_last_changed: rfc3339(found.breaker_changed_unix_ms),
+            consecutive_failures: found.consecutive_failures,
+            mcp_revision: found.mcp_revision.clone(),
+        }
+    }
+}
+
+impl From<&wire::Condition> for Condition {
+    fn from(condition: &wire::Condition) -> Self {
+        Self {
+            r#type: condition.r#type.clone(),
+            status: condition.status.clone(),
+            reason: condition.reason.clone(),
+            message: condition.message.clone(),
+            last_transition_time: rfc3339(condition.last_transition_unix_ms),
         }
     }
 }
@@ -221,6 +319,7 @@ impl From<&BackendView> for Backend {
             protocol_version: state.protocol_version,
             server_name: state.server_name,
             checked_unix_ms: state.checked_unix_ms,
+            conditions: view.conditions.iter().map(Condition::from).collect(),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use tidegate_controlplane_server::args::within;
 use tracing_subscriber::EnvFilter;
 
 use super::child::Spec;
@@ -27,6 +28,7 @@ pub(crate) struct Plan {
     pub(crate) places: Places,
     /// Filter of the logs.
     pub(crate) log: String,
+    status: Option<PathBuf>,
     listen: SocketAddr,
     admin: SocketAddr,
     control_plane: PathBuf,
@@ -51,9 +53,28 @@ impl Plan {
         }
         check_free("--listen", args.listen)?;
         check_free("--admin", args.admin)?;
+        let status = args.status_dir.map(std::path::absolute).transpose().context("--status-dir")?;
+        if let Some(status) = status.as_ref().filter(|status| within(status, &dir)) {
+            bail!(
+                "--status-dir {}: lies in the directory of manifests\n  help: choose one beside it",
+                status.display()
+            );
+        }
         let (listen, admin) = (args.listen, args.admin);
         let log = Some(args.log).filter(|log| !log.trim().is_empty()).unwrap_or_else(|| LOG.to_owned());
-        Ok(Self { dir, socket, state, places, log, listen, admin, control_plane, data_plane, _lock: lock })
+        Ok(Self {
+            dir,
+            socket,
+            state,
+            places,
+            log,
+            status,
+            listen,
+            admin,
+            control_plane,
+            data_plane,
+            _lock: lock,
+        })
     }
 
     /// The log filter, checked here: a plane that refuses it would be started again and again.
@@ -80,17 +101,18 @@ impl Plan {
 
     /// The control plane, as the one member of its fleet.
     pub(crate) fn control_plane(&self) -> BTreeMap<String, Spec> {
-        let args = [
+        let mut args = vec![
             ("--source", prefixed("dir:", &self.dir)),
             ("--push", prefixed("unix:", &self.socket)),
             ("--state-dir", self.state.join("controlplane").into()),
         ];
+        args.extend(self.status.clone().map(|dir| ("--status-dir", dir.into())));
         self.plane("controlplane", &self.control_plane, args)
     }
 
     /// The data plane, likewise.
     pub(crate) fn data_plane(&self) -> BTreeMap<String, Spec> {
-        let args = [
+        let args = vec![
             ("--control-plane", prefixed("unix:", &self.socket)),
             ("--state-dir", self.state.join("node").into()),
             ("--listen", self.listen.to_string().into()),
@@ -99,12 +121,7 @@ impl Plan {
         self.plane("dataplane", &self.data_plane, args)
     }
 
-    fn plane<const N: usize>(
-        &self,
-        name: &str,
-        program: &Path,
-        args: [(&str, OsString); N],
-    ) -> BTreeMap<String, Spec> {
+    fn plane(&self, name: &str, program: &Path, args: Vec<(&str, OsString)>) -> BTreeMap<String, Spec> {
         let args = args.into_iter().flat_map(|(flag, value)| [OsString::from(flag), value]).collect();
         let env = vec![("TIDEGATE_LOG".to_owned(), self.log.clone())];
         let spec = Spec { name: name.into(), program: program.into(), args, dir: self.state.clone(), env };

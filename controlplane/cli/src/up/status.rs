@@ -47,12 +47,8 @@ impl Summary {
     pub(crate) fn sentences(&self) -> BTreeMap<String, String> {
         let server = |server: &VirtualServer| {
             let subject = format!("virtual server {}/{}", server.namespace, server.name);
-            let counts = format!(
-                "{}, {}, {}",
-                server.phase,
-                count(server.backend_count as usize, "backend"),
-                count(server.tools.len(), "tool")
-            );
+            let counts =
+                format!("{}, {}, {}", server.phase, backends(server), count(server.tools.len(), "tool"));
             (subject, join([counts.as_str(), &server.message, &server.urls.join(" ")]))
         };
         let backend = |backend: &Backend| {
@@ -132,6 +128,15 @@ fn section(grid: &Grid, most: usize, paint: Paint, width: u16) -> String {
     text
 }
 
+/// How many there are, and how many of them are ready when not all are.
+fn backends(server: &VirtualServer) -> String {
+    let all = server.backends.len();
+    match usize::try_from(server.backend_count) {
+        Ok(ready) if ready < all => format!("{ready} of {}", count(all, "backend")),
+        _ => count(all, "backend"),
+    }
+}
+
 /// The default namespace goes without saying.
 fn named(namespace: &str, name: &str) -> Cell {
     if namespace == "default" { name.into() } else { format!("{namespace}/{name}").into() }
@@ -158,6 +163,7 @@ mod tests {
             phase: "Ready".into(),
             urls: vec!["http://127.0.0.1:4483/mcp".into()],
             backend_count: 1,
+            workloads: vec!["clock".into()],
             ..Default::default()
         };
         let backend = |index| BackendView {

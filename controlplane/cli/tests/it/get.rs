@@ -7,8 +7,8 @@ use std::process::Command;
 use futures_util::Stream;
 use tidegate_proto::wire::inspect_server::{Inspect, InspectServer};
 use tidegate_proto::wire::{
-    BackendHealth, BackendState, BackendView, ExposedTool, NodeView, StateReply, StateRequest,
-    VirtualServerView,
+    BackendHealth, BackendState, BackendView, Condition, DiscoveredBackend, ExposedTool, NodeView,
+    StateReply, StateRequest, VirtualServerView,
 };
 use tokio::net::UnixListener;
 use tokio::sync::watch;
@@ -86,6 +86,25 @@ fn server(name: &str, phase: &str) -> VirtualServerView {
             native_name: "now".into(),
             description: "The time: \"now\"".into(),
         }],
+        service_url: format!("http://vmcp-{name}.default.svc.cluster.local:4483"),
+        discovered: vec![DiscoveredBackend {
+            name: "clock".into(),
+            url: "http://127.0.0.1:9101/mcp".into(),
+            status: "ready".into(),
+            auth_type: "unauthenticated".into(),
+            message: "Healthy".into(),
+            checked_unix_ms: 1_780_000_000_000,
+            breaker: "closed".into(),
+            mcp_revision: "2025-11-25".into(),
+            ..Default::default()
+        }],
+        conditions: vec![Condition {
+            r#type: "Ready".into(),
+            status: "True".into(),
+            reason: "AllBackendsRoutable".into(),
+            message: "All 1 backends are healthy".into(),
+            last_transition_unix_ms: 1_780_000_000_000,
+        }],
         ..Default::default()
     }
 }
@@ -126,7 +145,7 @@ fn lists_have_the_columns_of_kubectl() {
         &["get", "vmcp"],
         "
 NAME   PHASE   URL                                      BACKENDS   TOOLS   READY
-demo   Ready   http://127.0.0.1:4483/default/demo/mcp   1          1       True
+demo   Ready   http://127.0.0.1:4483/default/demo/mcp   1/1        1       True
 ",
     );
     control_plane.check(
@@ -178,11 +197,50 @@ description: \"The time: \\\"now\\\"\"
 }
 
 #[test]
+fn programs_get_the_whole_status_of_a_virtual_server() {
+    let mut state = state();
+    state.virtual_servers[0].tools.clear();
+    ControlPlane::start(state).check(
+        &["get", "vmcp", "demo", "-o", "yaml"],
+        "
+namespace: default
+name: demo
+phase: Ready
+message: \"\"
+urls:
+- http://127.0.0.1:4483/default/demo/mcp
+group: tools
+url: http://vmcp-demo.default.svc.cluster.local:4483
+backendCount: 1
+backends:
+- workload: clock
+  id: default/mcpserver/clock
+  url: http://127.0.0.1:9101/mcp
+  status: ready
+  authType: unauthenticated
+  message: Healthy
+  lastHealthCheck: \"2026-05-28T20:26:40Z\"
+  circuitBreakerState: closed
+  consecutiveFailures: 0
+  mcpRevision: \"2025-11-25\"
+conditions:
+- type: Ready
+  status: \"True\"
+  reason: AllBackendsRoutable
+  message: All 1 backends are healthy
+  lastTransitionTime: \"2026-05-28T20:26:40Z\"
+tools: []
+conflicts: []
+",
+    );
+}
+
+#[test]
 fn descriptions_show_backends_and_tools() {
     let control_plane = ControlPlane::start(state());
     let (out, _, code) = told(&control_plane.command(&["describe", "vmcp", "demo"]).output().unwrap());
     assert_eq!(code, 0);
-    for text in ["Name:       demo", "Backends (1):", "clock_now"] {
+    for text in ["Name:       demo", "Backends (1):", "clock_now", "Conditions (1):", "AllBackendsRoutable"] {
         assert!(out.contains(text), "{out}");
     }
 }

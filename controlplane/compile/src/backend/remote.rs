@@ -6,7 +6,7 @@ use tidegate_controlplane_api::types::{
 use tidegate_proto::table::{Locality, Transport};
 
 use super::address::Address;
-use super::{Parts, egress, headers};
+use super::{Parts, egress, headers, limits};
 use crate::compiled::{Command, Condition};
 use crate::report::Report;
 
@@ -138,7 +138,8 @@ fn remote(
         Ok((address, egress)) => {
             let message = "the remote URL is allowed";
             conditions.push(Condition::of("RemoteURLValidated", true, "RemoteURLValid", message));
-            Some(Parts { address, transport, locality: Locality::Remote, headers, egress })
+            let limits = limits::compile(report);
+            Some(Parts { address, transport, locality: Locality::Remote, headers, egress, limits })
         }
         Err((code, reason)) => {
             conditions.push(Condition::of("RemoteURLValidated", false, "RemoteURLInvalid", reason.as_str()));

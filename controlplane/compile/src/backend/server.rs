@@ -6,14 +6,11 @@ use tidegate_proto::table::{Egress, Locality, Transport};
 
 use super::Parts;
 use super::address::Address;
+use super::limits;
+use crate::annotation::{self, COMMAND, ENDPOINT};
 use crate::compiled::Command;
 use crate::draft::backend_id;
 use crate::report::Report;
-
-const ENDPOINT: &str = "tidegate.dev/endpoint";
-const COMMAND: &str = "tidegate.dev/command";
-const ENDPOINT_FIELD: &str = "metadata.annotations[tidegate.dev/endpoint]";
-const COMMAND_FIELD: &str = "metadata.annotations[tidegate.dev/command]";
 
 pub(super) fn compile(
     report: &mut Report<'_>,
@@ -29,12 +26,14 @@ pub(super) fn compile(
         (Some(address), Some(argv)) => command(report, spec, address, argv),
         _ => None,
     };
+    let limits = limits::compile(report);
     let parts = address.map(|address| Parts {
         address,
         transport,
         locality: Locality::Local,
         headers: Vec::new(),
         egress: Egress::Any,
+        limits,
     });
     (parts, command, needs_credential)
 }
@@ -152,7 +151,7 @@ fn endpoint(report: &mut Report<'_>) -> Option<Address> {
         Ok(address) => Some(address),
         Err(reason) => {
             let remedy = "write HOST:PORT, or http://HOST:PORT/PATH";
-            report.invalid("bad-endpoint", ENDPOINT_FIELD, reason, remedy);
+            report.invalid("bad-endpoint", &annotation::field(ENDPOINT), reason, remedy);
             None
         }
     }
@@ -166,7 +165,7 @@ fn argv(report: &mut Report<'_>) -> Option<Vec<String>> {
         Err(error) => format!("not a JSON array of texts: {error}"),
     };
     let remedy = r#"write program and arguments, as in ["uvx", "mcp-server-time"]"#;
-    report.invalid("bad-command", COMMAND_FIELD, problem, remedy);
+    report.invalid("bad-command", &annotation::field(COMMAND), problem, remedy);
     None
 }
 
@@ -178,7 +177,7 @@ fn command(
 ) -> Option<Command> {
     if address.tls {
         let message = "a command listens without TLS, but the endpoint is https";
-        report.invalid("bad-endpoint", ENDPOINT_FIELD, message, "write an http endpoint");
+        report.invalid("bad-endpoint", &annotation::field(ENDPOINT), message, "write an http endpoint");
         return None;
     }
     let object = report.document.object_ref.clone();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tidegate_controlplane_api::types::{
     Config, HttpTransport, InlineBackend, InlineBackendType, VirtualMcpServerSpec,
 };
-use tidegate_proto::table::{BackendId, Egress, Locality, Transport, VirtualServerId};
+use tidegate_proto::table::{BackendId, Egress, Limits, Locality, Transport, VirtualServerId};
 
 use super::members::{Members, bar_inline};
 use super::operational::Policies;
@@ -86,7 +86,7 @@ fn parts(report: &mut Report<'_>, field: &str, backend: &InlineBackend) -> Optio
         HttpTransport::Sse => Transport::Sse,
     };
     let locality = if remote { Locality::Remote } else { Locality::Local };
-    Some(Parts { address, transport, locality, headers: Vec::new(), egress })
+    Some(Parts { address, transport, locality, headers: Vec::new(), egress, limits: Limits::default() })
 }
 
 /// Why a backend of the list is not served, though the others are.

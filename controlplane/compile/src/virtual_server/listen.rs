@@ -5,10 +5,8 @@ use std::net::SocketAddr;
 
 use tidegate_controlplane_api::ObjectRef;
 
+use crate::annotation::{self, LISTEN};
 use crate::report::Report;
-
-const LISTEN: &str = "tidegate.dev/listen";
-const FIELD: &str = "metadata.annotations[tidegate.dev/listen]";
 
 /// Who has which address, by port; the first in order of namespace and name keeps it.
 #[derive(Default)]
@@ -23,14 +21,24 @@ pub(super) fn compile(report: &mut Report<'_>, claims: &mut Claims) -> Vec<Socke
         match part.parse::<SocketAddr>() {
             Ok(address) if address.port() > 0 => {
                 if let Some(message) = claims.take(address, &object) {
-                    report.invalid("duplicate-listen", FIELD, message, "choose another port");
+                    report.invalid(
+                        "duplicate-listen",
+                        &annotation::field(LISTEN),
+                        message,
+                        "choose another port",
+                    );
                 } else {
                     addresses.push(address);
                 }
             }
             _ => {
                 let message = format!("{part:?} is not an IP address and a port");
-                report.invalid("bad-listen", FIELD, message, "write ADDR:PORT, as in 127.0.0.1:4500");
+                report.invalid(
+                    "bad-listen",
+                    &annotation::field(LISTEN),
+                    message,
+                    "write ADDR:PORT, as in 127.0.0.1:4500",
+                );
             }
         }
     }

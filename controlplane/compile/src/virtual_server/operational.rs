@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidegate_controlplane_api::GoDuration;
-use tidegate_controlplane_api::types::{CircuitBreaker, FailureHandling, Operational, PartialFailureMode};
-use tidegate_proto::table::{BackendId, BreakerPolicy, HealthPolicy, Member, PartialFailure};
+use tidegate_controlplane_api::types::{
+    CircuitBreaker, FailureHandling, LogLevel, Operational, PartialFailureMode,
+};
+use tidegate_proto::table::{BackendId, BreakerPolicy, HealthPolicy, Member, PartialFailure, Timeouts};
 
+use super::tuning;
 use crate::report::Report;
 
 const CALL_TIMEOUT: GoDuration = GoDuration::from_secs(30);
@@ -29,6 +32,9 @@ pub(super) struct Policies {
     pub(super) breaker: Option<BreakerPolicy>,
     pub(super) partial_failure: PartialFailure,
     pub(super) status_interval: Duration,
+    pub(super) timeouts: Timeouts,
+    pub(super) retry_idempotent: bool,
+    pub(super) request_log: bool,
 }
 
 impl Policies {
@@ -42,10 +48,6 @@ impl Policies {
 pub(super) fn compile(report: &mut Report<'_>, spec: Option<&Operational>) -> Policies {
     let (no_operational, no_failure_handling) = (Operational::default(), FailureHandling::default());
     let spec = spec.unwrap_or(&no_operational);
-    if spec.log_level.is_some() {
-        let why = "logs are the gateway's, set with its own options";
-        report.no_effect("spec.config.operational.logLevel", why);
-    }
     let failure = spec.failure_handling.as_ref().unwrap_or(&no_failure_handling);
     let (call_timeout, per_workload) = timeouts(report, spec);
     Policies {
@@ -59,6 +61,9 @@ pub(super) fn compile(report: &mut Report<'_>, spec: Option<&Operational>) -> Po
             Some(PartialFailureMode::BestEffort) | None => PartialFailure::BestEffort,
         },
         status_interval: nonzero(failure.status_reporting_interval).unwrap_or(STATUS_INTERVAL).0,
+        timeouts: tuning::timeouts(report),
+        retry_idempotent: tuning::retry_idempotent(report),
+        request_log: spec.log_level == Some(LogLevel::Debug),
     }
 }
 
@@ -119,6 +124,7 @@ fn threshold(report: &mut Report<'_>, written: Option<i64>) -> u32 {
 }
 
 fn breaker(report: &mut Report<'_>, spec: Option<&CircuitBreaker>) -> Option<BreakerPolicy> {
+    let per_tool = tuning::breaker_per_tool(report, spec.is_some_and(|spec| spec.enabled));
     let spec = spec?;
     let timeout = spec.timeout.unwrap_or(BREAKER_TIMEOUT);
     if timeout < BREAKER_TIMEOUT_MIN {
@@ -129,7 +135,7 @@ fn breaker(report: &mut Report<'_>, spec: Option<&CircuitBreaker>) -> Option<Bre
     spec.enabled.then(|| BreakerPolicy {
         failure_threshold: spec.failure_threshold.map_or(BREAKER_THRESHOLD, std::num::NonZeroU32::get),
         open_for: timeout.0,
-        per_tool: false,
+        per_tool,
     })
 }
 

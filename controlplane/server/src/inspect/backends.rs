@@ -7,10 +7,12 @@ use tidegate_controlplane_compile::{GroupMembers, ObjectStatus, Phase};
 use tidegate_proto::table::{Backend, BackendId, EntryKey, Transport};
 use tidegate_proto::wire::{BackendState, BackendView};
 
-use super::Facts;
+use super::condition;
+use crate::status::Statuses;
+use crate::status::facts::{Facts, url};
 
 /// All of them, by identity: those of the table, and objects that are not in it.
-pub(super) fn views(facts: &Facts<'_>) -> Vec<BackendView> {
+pub(super) fn views(facts: &Facts<'_>, statuses: &Statuses) -> Vec<BackendView> {
     let groups = groups(facts);
     let objects: BTreeMap<BackendId, (&ObjectRef, &ObjectStatus)> = facts
         .statuses()
@@ -23,6 +25,8 @@ pub(super) fn views(facts: &Facts<'_>) -> Vec<BackendView> {
         .map(|id| {
             let mut view = view(facts, id, objects.get(id).copied());
             view.group = groups.get(id.as_str()).map(ToString::to_string).unwrap_or_default();
+            let status = objects.get(id).and_then(|(object, _)| statuses.get(object));
+            view.conditions = status.iter().flat_map(|s| &s.conditions).map(condition).collect();
             view
         })
         .collect()
@@ -47,6 +51,7 @@ fn view(facts: &Facts<'_>, id: &BackendId, object: Option<(&ObjectRef, &ObjectSt
         message: message(facts, id, object.map(|(_, status)| status), state.as_ref()),
         state,
         published: published.is_some(),
+        conditions: Vec::new(),
     }
 }
 
@@ -66,11 +71,6 @@ fn message(
         (Some(status), None) => status.message.clone(),
         (None, None) => String::new(),
     }
-}
-
-fn url(backend: &Backend) -> String {
-    let scheme = if backend.tls { "https" } else { "http" };
-    format!("{scheme}://{}{}", backend.authority, backend.path)
 }
 
 fn transport(backend: &Backend) -> &'static str {

@@ -1,11 +1,10 @@
 //! Nodes as people see them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use tidegate_proto::table::EntryKey;
 use tidegate_proto::wire::{NodeView, Rejection};
 
 use crate::push::NodeState;
+use crate::status::board::unix_ms;
 
 /// One node.
 pub(super) fn view(node: &NodeState) -> NodeView {
@@ -21,9 +20,4 @@ pub(super) fn view(node: &NodeState) -> NodeView {
         connected_unix_ms: unix_ms(node.connected_since),
         rejections: node.rejections.iter().map(rejection).collect(),
     }
-}
-
-fn unix_ms(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

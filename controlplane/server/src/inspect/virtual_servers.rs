@@ -1,39 +1,40 @@
 //! Virtual servers as people see them.
 
 use tidegate_controlplane_api::{Kind, ObjectRef};
-use tidegate_controlplane_compile as compile;
-use tidegate_proto::table::{EntryKey, Locality, VirtualServer, VirtualServerId};
-use tidegate_proto::wire::{BackendHealth, BackendState, VirtualServerView};
+use tidegate_proto::table::VirtualServerId;
+use tidegate_proto::wire::{self, VirtualServerView};
 
-use super::Facts;
-use super::phase::{MemberHealth, Situation, phase};
+use super::condition;
+use crate::status::facts::Facts;
+use crate::status::{Breaker, DiscoveredBackend, Status, Statuses};
 
 /// All of them, by namespace and name: also those that are not served.
-pub(super) fn views(facts: &Facts<'_>) -> Vec<VirtualServerView> {
-    let named = facts.statuses().filter(|(object, _)| object.kind == Kind::VirtualMcpServer);
+pub(super) fn views(facts: &Facts<'_>, statuses: &Statuses) -> Vec<VirtualServerView> {
+    let named = statuses.iter().filter(|(object, _)| object.kind == Kind::VirtualMcpServer);
     named.map(|(object, status)| view(facts, object, status)).collect()
 }
 
-fn view(facts: &Facts<'_>, object: &ObjectRef, status: &compile::ObjectStatus) -> VirtualServerView {
+fn view(facts: &Facts<'_>, object: &ObjectRef, status: &Status) -> VirtualServerView {
     let id = VirtualServerId::new(&object.namespace, &object.name);
-    let published = facts.virtual_server(&id);
-    let (phase, message) = phase(&situation(facts, &id, status, published));
     let mut view = VirtualServerView {
         namespace: object.namespace.to_string(),
         name: object.name.to_string(),
-        phase: phase.as_str().to_owned(),
-        message,
+        phase: status.phase.to_owned(),
+        message: status.message.clone(),
+        service_url: status.url.clone().unwrap_or_default(),
+        observed_generation: status.observed_generation.unwrap_or_default(),
+        conditions: status.conditions.iter().map(condition).collect(),
         ..VirtualServerView::default()
     };
-    match published {
-        Some(server) => {
-            view.group.clone_from(&server.group);
-            view.workloads = server.members.iter().map(|m| m.workload.clone()).collect();
-            view.backend_ids = server.members.iter().map(|m| m.backend.to_string()).collect();
-        }
-        None => view.workloads = status.discovered.iter().map(|d| d.name.clone()).collect(),
+    if let Some(serving) = &status.serving {
+        view.backend_count = u32::try_from(serving.backend_count).unwrap_or(u32::MAX);
+        view.discovered = serving.backends.iter().map(discovered).collect();
     }
-    view.backend_count = u32::try_from(view.workloads.len()).unwrap_or(u32::MAX);
+    if let Some(server) = facts.virtual_server(&id) {
+        view.group.clone_from(&server.group);
+        view.workloads = server.members.iter().map(|m| m.workload.clone()).collect();
+        view.backend_ids = server.members.iter().map(|m| m.backend.to_string()).collect();
+    }
     if let Some(served) = facts.reported.of_virtual_server(&id.to_string()) {
         view.urls = served.urls.iter().map(ToString::to_string).collect();
         view.tools = served.tools.values().copied().cloned().collect();
@@ -42,34 +43,18 @@ fn view(facts: &Facts<'_>, object: &ObjectRef, status: &compile::ObjectStatus) -
     view
 }
 
-fn situation<'a>(
-    facts: &'a Facts<'_>,
-    id: &VirtualServerId,
-    status: &'a compile::ObjectStatus,
-    published: Option<&VirtualServer>,
-) -> Situation<'a> {
-    let reason = status.message.as_str();
-    let withheld = facts.withheld(&EntryKey::VirtualServer(id.clone()));
-    Situation {
-        refused: (status.phase == compile::Phase::Failed).then_some(reason).or_else(|| {
-            withheld.map(|w| w.reason.as_str()).filter(|_| status.phase != compile::Phase::Pending)
-        }),
-        waiting: (status.phase == compile::Phase::Pending).then_some(reason),
-        published: published.is_some(),
-        // Between an edit and its verdicts no node is current; those that served it before still do.
-        served: facts.any_current || facts.reported.of_virtual_server(&id.to_string()).is_some(),
-        members: published.map(|server| members(facts, server)).unwrap_or_default(),
+fn discovered(backend: &DiscoveredBackend) -> wire::DiscoveredBackend {
+    wire::DiscoveredBackend {
+        name: backend.name.clone(),
+        url: backend.url.clone(),
+        status: backend.status.as_str().to_owned(),
+        auth_config_ref: backend.auth_config_ref.clone().unwrap_or_default(),
+        auth_type: backend.auth_type.to_owned(),
+        message: backend.message.clone(),
+        checked_unix_ms: backend.checked_unix_ms,
+        breaker: backend.breaker.map_or("", Breaker::as_str).to_owned(),
+        breaker_changed_unix_ms: backend.breaker_changed_unix_ms,
+        consecutive_failures: backend.consecutive_failures,
+        mcp_revision: backend.mcp_revision.clone(),
     }
-}
-
-fn members(facts: &Facts<'_>, server: &VirtualServer) -> Vec<MemberHealth> {
-    let health = |member: &tidegate_proto::table::Member| {
-        let state = facts.reported.of_backend(member.backend.as_str());
-        let remote = facts.backend(&member.backend).is_some_and(|b| b.locality == Locality::Remote);
-        MemberHealth {
-            health: state.map_or(BackendHealth::Unknown, BackendState::health),
-            unprobed: remote && !server.health.probe_remote,
-        }
-    };
-    server.members.iter().map(health).collect()
 }

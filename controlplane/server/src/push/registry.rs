@@ -1,13 +1,14 @@
 //! What is known of every node.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tidegate_proto::digest::TableDigest;
 use tidegate_proto::push::control::Introduction;
 use tidegate_proto::push::report::Folded;
 use tidegate_proto::table::EntryKey;
-use tidegate_proto::wire::{BackendState, Report, VirtualServerState};
+use tidegate_proto::wire::Report;
 use tokio::sync::oneshot;
 
 use super::PushOptions;
@@ -31,10 +32,8 @@ pub struct NodeState {
     pub current: bool,
     /// Entries that it refused, and why; it keeps their previous values.
     pub rejections: BTreeMap<EntryKey, String>,
-    /// Its backends by identity.
-    pub backends: BTreeMap<String, BackendState>,
-    /// Its virtual servers by `namespace/name`.
-    pub virtual_servers: BTreeMap<String, VirtualServerState>,
+    /// Its backends and virtual servers, as it last said.
+    pub reported: Arc<Folded>,
 }
 
 /// Names one stream of one node; a later stream of the same name makes it void.
@@ -60,7 +59,7 @@ struct Node {
     end: Result<oneshot::Sender<()>, Duration>,
     version: Option<TableDigest>,
     rejections: BTreeMap<EntryKey, String>,
-    reported: Folded,
+    reported: Arc<Folded>,
 }
 
 impl Registry {
@@ -81,7 +80,7 @@ impl Registry {
             end: Ok(end),
             version: None,
             rejections: BTreeMap::new(),
-            reported: Folded::default(),
+            reported: Arc::default(),
         };
         let previous = self.nodes.insert(ticket.node.clone(), node);
         (ticket, ended, previous.is_some_and(|n| n.end.is_ok()))
@@ -104,7 +103,8 @@ impl Registry {
     /// The node has reported.
     pub(super) fn report(&mut self, ticket: &Ticket, report: Report) {
         if let Some(node) = self.of(ticket) {
-            node.reported.fold(report);
+            // Copied only while somebody looks at it.
+            Arc::make_mut(&mut node.reported).fold(report);
         }
     }
 
@@ -152,8 +152,7 @@ impl Node {
             version: self.version,
             current: connected && newest.is_some() && self.version == newest,
             rejections: self.rejections.clone(),
-            backends: self.reported.backends.clone(),
-            virtual_servers: self.reported.virtual_servers.clone(),
+            reported: Arc::clone(&self.reported),
         }
     }
 }

@@ -6,4 +6,5 @@ mod inspection;
 mod keys;
 mod process;
 mod scale;
+mod status;
 mod support;

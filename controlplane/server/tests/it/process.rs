@@ -12,12 +12,16 @@ fn run(args: &[&str]) -> Output {
 fn bad_arguments_end_with_two_and_say_why() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let not_a_directory = format!("dir:{}", file.path().display());
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 7] = [
         (&["--push", "unix:/tmp/x"], "--source"),
         (&["--source", "ftp:x", "--push", "unix:/tmp/x"], "must be dir:PATH"),
         (&["--source", "dir:.", "--push", "nowhere"], "--push"),
         (&["--source", "dir:.", "--push", "unix:/tmp/x", "--debounce", "soon"], "not a duration"),
         (&["--source", "dir:.", "--push", "unix:/tmp/x", "--log", "tidegate=loud"], "--log"),
+        (
+            &["--source", "dir:.", "--push", "unix:/tmp/x", "--status-dir", "./a/../status"],
+            "lies in the directory of manifests",
+        ),
         (&["--source", &not_a_directory, "--push", "unix:/tmp/x"], "not a directory"),
     ];
     for (args, expected) in cases {

@@ -5,7 +5,7 @@ mod node;
 mod plane;
 
 pub(crate) use manifests::{ECHO, broken, echo_and, group, server, virtual_server};
-pub(crate) use node::FakeNode;
+pub(crate) use node::{FakeNode, Held};
 pub(crate) use plane::{Plane, PlaneBuilder};
 
 use std::time::Duration;

@@ -29,6 +29,11 @@ impl BodyFollower {
         }
     }
 
+    /// Stands between two chunks of a chunked body.
+    pub fn between_chunks(&self) -> bool {
+        matches!(self, Self::Chunked(c) if c.between_chunks())
+    }
+
     /// Appends the data among these bytes to `out`, which never grows beyond `limit`; says as [`feed`](Self::feed)
     /// how many bytes were used and whether the body ended.
     pub fn decode(&mut self, b: &[u8], out: &mut Vec<u8>, limit: usize) -> Result<(usize, bool), HttpError> {

@@ -58,6 +58,11 @@ impl Chunked {
         })
     }
 
+    /// Stands between two chunks, or before the first one.
+    pub fn between_chunks(&self) -> bool {
+        self.state == State::Size
+    }
+
     fn run(
         &mut self,
         b: &[u8],

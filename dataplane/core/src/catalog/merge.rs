@@ -140,6 +140,7 @@ fn unique<'a>(mut offers: Vec<Offer<'a>>, conflicts: &mut Notes) -> Vec<Offer<'a
 impl Offer<'_> {
     fn expose(self) -> (ExposedTool, String) {
         let native_json = json::quoted(&self.tool.name);
+        let definition = self.definition();
         let description = set(self.change.and_then(|c| c.description.as_deref()));
         let tool = ExposedTool {
             member: self.member,
@@ -147,8 +148,9 @@ impl Offer<'_> {
             native: self.tool.name.clone(),
             native_json: native_json.as_bytes()[1..native_json.len() - 1].into(),
             description: description.map_or_else(|| self.tool.description.clone(), summary),
+            repeatable: repeatable(&definition),
         };
-        (tool, self.definition())
+        (tool, definition)
     }
 
     /// The backend's definition under the exposed name.
@@ -181,6 +183,16 @@ fn annotations_of(definition: &str) -> &str {
     let fields = splice::fields(definition).expect("a definition was checked when it was taken");
     let value = fields.into_iter().find(|f| f.key == "annotations").map(|f| &definition[f.value]);
     value.filter(|v| v.starts_with('{')).unwrap_or("{}")
+}
+
+/// Do its annotations say that it may be called again? What a backend says of itself counts like an override: both are
+/// hints, and used only where the operator asks for it.
+fn repeatable(definition: &str) -> bool {
+    let annotations = annotations_of(definition);
+    let fields = splice::fields(annotations).unwrap_or_default();
+    fields.iter().any(|f| {
+        matches!(f.key.as_str(), "readOnlyHint" | "idempotentHint") && &annotations[f.value.clone()] == "true"
+    })
 }
 
 fn hints(annotations: &ToolAnnotations) -> Vec<(&'static str, String)> {

@@ -91,6 +91,6 @@ fn shown(vs: &VirtualServer, catalog: &Catalog) -> Vec<String> {
 }
 
 fn list(catalog: &Catalog) -> Vec<Value> {
-    let result: Value = serde_json::from_slice(catalog.list()).expect("the list is JSON");
+    let result: Value = serde_json::from_slice(catalog.list().bytes()).expect("the list is JSON");
     result["tools"].as_array().expect("tools").clone()
 }

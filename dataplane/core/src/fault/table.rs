@@ -89,8 +89,16 @@ table! {
         "The backend did not answer within `operational.timeouts`. `tools/call` gets a result with `isError`.";
     Fault::BackendProtocol { .. } => "backend_protocol" Backend 200 -32603 "backend unavailable: …":
         "The backend answered with something that is not MCP. `tools/call` gets a result with `isError`.";
-    Fault::NoBackendAnswered => "no_backend_answered" Backend 200 -32603 "backend unavailable: not enough backends answered":
-        "The request needs backends and none answered, or one is missing where `partialFailureMode` is `fail`.";
+    Fault::BackendAuthentication { .. } => "backend_authentication" Backend 200 -32603 "authentication failed: …":
+        "The backend answered 401 or 403. Configure its outgoing authentication.";
+    Fault::BackendBusy { .. } => "backend_busy" Backend 200 -32603 "backend unavailable: …":
+        "The backend answered 429 or 503. `_meta` of the result repeats its `Retry-After` in milliseconds. It is told apart from a failure: 429 never counts for the circuit breaker.";
+    Fault::CircuitOpen { .. } => "circuit_open" Backend 200 -32603 "backend unavailable: circuit breaker …":
+        "Too many requests to the backend failed in a row; nothing is sent until `data.retryAfterMs` has passed and one trial succeeds. `data` names the backend and the breaker's state.";
+    Fault::BackendOverloaded { .. } => "backend_overloaded" Gateway 503 503 "overloaded: …":
+        "As many calls of the backend are in flight and waiting as `tidegate.dev/max-requests` and `tidegate.dev/max-pending` allow on this node.";
+    Fault::BackendsMissing { .. } => "backends_missing" Backend 200 -32603 "backend unavailable: …":
+        "`partialFailureMode` is `fail`, so that `initialize` and lists need every backend of the group; `data.backends` names those that are not available.";
     Fault::Overloaded => "overloaded" Gateway 503 503 "overloaded":
         "A limit of the gateway is reached (connections, requests in flight). Try again later.";
     Fault::Internal => "internal" Gateway 500 -32603 "internal error":

@@ -82,6 +82,25 @@ fn other_faults_of_a_call_are_errors() {
 }
 
 #[test]
+fn what_a_program_can_act_on_stands_in_data() {
+    let open = Fault::CircuitOpen { workload: "jira".into(), state: "open", retry_after_ms: 700 };
+    let (status, body) = open.call_body(b"1");
+    assert_eq!(status, 200);
+    let message = "backend unavailable: circuit breaker of backend jira is open; try again in 700 ms";
+    let data = json!({"backend": "jira", "state": "open", "retryAfterMs": 700});
+    assert_eq!(value(&body)["error"], json!({"code": -32603, "message": message, "data": data}));
+    let (status, body) = Fault::BackendOverloaded { workload: "jira".into() }.call_body(b"1");
+    assert_eq!((status, &value(&body)["error"]["data"]["backend"]), (503, &json!("jira")));
+    let missing = Fault::BackendsMissing { workloads: ["a".into(), "b".into()].into() };
+    assert_eq!(value(&missing.body(b"1"))["error"]["data"], json!({"backends": ["a", "b"]}));
+    assert!(missing.message().ends_with("not available: a, b"));
+    let busy = Fault::BackendBusy { workload: "jira".into(), status: 429, retry_after_ms: Some(2000) };
+    let result = value(&busy.call_body(b"1").1)["result"].clone();
+    assert_eq!(result["_meta"], json!({"dev.tidegate/retryAfterMs": 2000}));
+    assert_eq!(result["isError"], true);
+}
+
+#[test]
 fn a_long_or_broken_tool_name_is_cut_and_stays_json() {
     let long = Fault::unknown_tool("ä".repeat(100_000).as_bytes());
     assert_eq!(long.message(), format!("tool \"{}…\" not found", "ä".repeat(128)));

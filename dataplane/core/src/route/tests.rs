@@ -178,6 +178,7 @@ fn a_port_of_its_own_needs_no_name_either() {
     check("/ping", Some(Endpoint::Health));
     check("/readyz", Some(Endpoint::Ready));
     check("/status", Some(Endpoint::Status));
+    check("/api/backends/health", Some(Endpoint::BackendsHealth));
     check("/.well-known/anything", Some(Endpoint::WellKnown));
     check("/.well-known", None);
     check("/default/team/mcp", None);

@@ -121,6 +121,20 @@ pub(crate) async fn list_tools(
     Err(ExchangeError::Protocol(format!("tools/list has more than {MAX_PAGES} pages")))
 }
 
+/// Asks whether the backend is there: any answer of MCP says so.
+pub(crate) async fn ping(
+    gw: &Gateway,
+    b: &BackendState,
+    link: Link<'_>,
+    limit: Duration,
+) -> Result<(), ExchangeError> {
+    let answer = exchange(gw, b, "POST", link, br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, limit).await?;
+    match answer.status {
+        200 => serde_json::from_slice::<Reply<'_>>(&answer.body).map(drop).map_err(not_mcp),
+        status => Err(ExchangeError::Status(status)),
+    }
+}
+
 /// Sends a notification, or a client's answer; the backend says 202 or 200.
 pub(crate) async fn notify(
     gw: &Gateway,

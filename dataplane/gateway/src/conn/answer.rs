@@ -6,9 +6,11 @@ use crate::io::Io;
 use crate::local::local;
 use std::io::IoSlice;
 use std::task::{Context, Poll, Poll::Pending, Poll::Ready};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tidegate_dataplane_codec::chunked::BodyFollower;
 use tidegate_dataplane_codec::http::{self, ContentType, ResponseFraming, ResponseHead};
+use tidegate_dataplane_codec::sse;
+use tidegate_dataplane_core::fault::Fault;
 
 /// Up to this size the first part of a body is copied behind its head.
 const COPY: usize = 4096;
@@ -24,10 +26,22 @@ pub(super) enum Ended {
     Deadline,
     /// The backend does not know its session.
     SessionLost,
-    /// No connection, a broken one, or an HTTP status that is a failure.
+    /// No connection could be had: nothing was sent.
+    Unconnected(&'static str),
+    /// The connection broke; the request may have been accepted.
     Broken(&'static str),
-    /// Not HTTP, or not what MCP answers with.
+    /// An HTTP status that is a refusal or a failure.
+    Refused {
+        status: u16,
+        /// What `Retry-After` said.
+        retry_after: Option<Duration>,
+    },
+    /// Not HTTP.
+    NotHttp,
+    /// HTTP, but not what MCP answers with.
     NotMcp,
+    /// The gateway itself does not send it.
+    Fault(Fault),
 }
 
 pub(super) struct Answer {
@@ -47,6 +61,8 @@ pub(super) struct Answer {
     /// set for an event stream that is bounded by silence instead of in all (decision 4)
     idle: Option<Duration>,
     events: bool,
+    /// the last byte of data that went on ended an event, or none did yet
+    between_events: bool,
 }
 
 impl Answer {
@@ -64,12 +80,34 @@ impl Answer {
             close_client,
             idle,
             events: false,
+            between_events: true,
         }
     }
 
     /// Has the client seen any of it?
     pub(super) fn started(&self) -> bool {
         self.started
+    }
+
+    /// Ends an event stream in the middle with one more event, if it stands between two; what is to be sent, and
+    /// whether the client's connection can go on.
+    pub(super) fn last_event(&self, data: &[u8]) -> Option<(Vec<u8>, bool)> {
+        let body = self.body.as_ref()?;
+        if !self.events || !self.unsent.is_empty() || !self.between_events {
+            return None;
+        }
+        let mut event = Vec::with_capacity(data.len() + 64);
+        sse::write_event(&mut event, Some("message"), None, data);
+        if self.until_close {
+            return Some((event, false));
+        }
+        if !body.between_chunks() {
+            return None;
+        }
+        let mut out = format!("{:x}\r\n", event.len()).into_bytes();
+        out.extend_from_slice(&event);
+        out.extend_from_slice(b"\r\n0\r\n\r\n");
+        Some((out, true))
     }
 
     pub(super) fn ends_connection(&self) -> bool {
@@ -179,7 +217,7 @@ impl Answer {
         let mut fields = http::headers();
         loop {
             match http::response(b, &mut fields) {
-                Err(_) => return Err(Ended::NotMcp),
+                Err(_) => return Err(Ended::NotHttp),
                 Ok(None) => {
                     self.head = b.to_vec();
                     return Ok(());
@@ -200,8 +238,9 @@ impl Answer {
     ) -> Result<(), Ended> {
         acceptable(head)?;
         let mut body = head.framing.follower();
-        let (n, done) = body.feed(rest).map_err(|_| Ended::NotMcp)?;
+        let (n, done) = body.feed(rest).map_err(|_| Ended::NotHttp)?;
         self.events = head.content_type == ContentType::EventStream;
+        self.note_events(&rest[..n]);
         self.done = done || head.framing == ResponseFraming::Length(0);
         self.until_close = head.framing == ResponseFraming::UntilClose;
         // bytes behind the end belong to no request of ours
@@ -232,11 +271,22 @@ impl Answer {
     /// A further piece of the body, as it came.
     fn more<C: Io>(&mut self, cx: &mut Context<'_>, client: &mut C, b: &[u8]) -> Result<(), Ended> {
         let Some(body) = &mut self.body else { return Ok(()) };
-        let (n, done) = body.feed(b).map_err(|_| Ended::NotMcp)?;
+        let (n, done) = body.feed(b).map_err(|_| Ended::NotHttp)?;
         self.done = done;
+        self.note_events(&b[..n]);
         self.reusable &= n == b.len();
         self.unsent = send(cx, client, &[&b[..n]]).map_err(|_| Ended::Client)?;
         Ok(())
+    }
+}
+
+impl Answer {
+    /// Looks at the end of what goes on, framing included: does an event end with it?
+    fn note_events(&mut self, b: &[u8]) {
+        if self.events && !b.is_empty() {
+            let data = b.strip_suffix(b"\r\n").filter(|d| d.ends_with(b"\n")).unwrap_or(b);
+            self.between_events = data.ends_with(b"\n\n") || data.ends_with(b"\n\r\n");
+        }
     }
 }
 
@@ -247,9 +297,19 @@ fn acceptable(head: &ResponseHead<'_, '_>) -> Result<(), Ended> {
         _ if head.encoded => Err(Ended::NotMcp),
         (200, ContentType::Json | ContentType::EventStream) | (400, ContentType::Json) => Ok(()),
         (404, _) => Err(Ended::SessionLost),
-        (401 | 403, _) => Err(Ended::Broken("authentication failed")),
-        (429, _) => Err(Ended::Broken("it answered 429: too many requests")),
-        (500..=599, _) => Err(Ended::Broken("it answered with a server error")),
+        (status @ (401 | 403 | 429 | 500..=599), _) => {
+            Err(Ended::Refused { status, retry_after: head.retry_after.and_then(retry_after) })
+        }
         _ => Err(Ended::NotMcp),
     }
+}
+
+/// Seconds or a date (RFC 9110, 10.2.3).
+fn retry_after(value: &[u8]) -> Option<Duration> {
+    let value = std::str::from_utf8(value).ok()?.trim();
+    if let Ok(seconds) = value.parse::<u32>() {
+        return Some(Duration::from_secs(seconds.into()));
+    }
+    let at = httpdate::parse_http_date(value).ok()?;
+    Some(at.duration_since(SystemTime::now()).unwrap_or_default())
 }

@@ -1,23 +1,27 @@
-//! A call from the moment it is decided to its end: connect if need be, send the rest, pass the answer on,
-//! and settle what is left: the connection, the counters, the cancellation.
+//! A call from the moment it is decided to its end: its turn and its session if need be, connect, send, pass the answer
+//! on; say it again where that is safe; and settle what is left: the connection, the breakers, the counters, the
+//! cancellation.
 
+use super::again::Again;
 use super::answer::{Answer, Ended};
+use super::kept::Kept;
 use super::reply::{self, id_or_null};
 use super::request::Conn;
 use super::{Arrival, Record};
+use crate::admission::{Admitted, Whose};
 use crate::client::{self, Link};
 use crate::io::Io;
 use crate::local::local;
 use crate::metrics::{End, inc};
 use crate::session::Session;
-use crate::snapshot::Member;
-use crate::upstream;
-use pingora_core::protocols::Stream;
+use crate::upstream::{self, ConnectError, Upstream};
 use std::future::poll_fn;
 use std::io::IoSlice;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Poll::Pending, Poll::Ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tidegate_dataplane_core::breaker::Verdict;
 use tidegate_dataplane_core::fault::Fault;
 
 /// What a client may send ahead while its call runs.
@@ -25,12 +29,20 @@ const MAX_PIPELINED: usize = 64 * 1024;
 
 pub(super) struct Call {
     pub(super) record: Record,
-    pub(super) member: Arc<Member>,
+    pub(super) admitted: Admitted,
     pub(super) session: Arc<Session>,
+    /// which tool of the server's catalog
+    pub(super) position: usize,
+    /// it has its turn and its session: `rest` is what is left to send
+    pub(super) prepared: bool,
     /// a pooled connection that took at least the first bytes
-    pub(super) stream: Option<Stream>,
+    pub(super) stream: Option<Upstream>,
     /// what is still to be sent
     pub(super) rest: Vec<u8>,
+    /// to say it again; always there while it is not prepared
+    pub(super) kept: Option<Kept>,
+    /// bound of the whole call
+    pub(super) bound: Duration,
     /// the client gave a progress token
     pub(super) progress: bool,
     pub(super) arrival: Arrival,
@@ -39,30 +51,41 @@ pub(super) struct Call {
 impl Conn<'_> {
     /// Runs a call to its end; false when the client's connection ends with it.
     pub(super) async fn call<C: Io>(&mut self, io: &mut C, mut call: Call) -> bool {
-        self.deadline.arm(call.arrival.at, call.member.call_timeout);
-        let mut answer = Answer::new(call.progress.then_some(call.member.call_timeout), call.arrival.close);
-        let ended = match self.send(io, &mut call).await {
-            Err(ended) => ended,
-            Ok(mut up) => {
-                let ended = poll_fn(|cx| answer.poll(cx, io, &mut up, self)).await;
-                if let Ended::Complete { reusable: true } = ended {
-                    local(|l| l.pool.put(&call.member.backend, up, Instant::now()));
+        self.deadline.arm(call.arrival.at, call.bound);
+        let idle = call.admitted.member.idle_timeout.unwrap_or(call.bound);
+        let mut answer = Answer::new(call.progress.then_some(idle), call.arrival.close);
+        let mut again = Again::default();
+        let ended = loop {
+            let ended = match self.send(io, &mut call).await {
+                Err(ended) => ended,
+                Ok(mut up) => {
+                    let ended = poll_fn(|cx| answer.poll(cx, io, &mut up, self)).await;
+                    if let Ended::Complete { reusable: true } = ended {
+                        local(|l| l.pool.put(&call.admitted.member.backend, up, Instant::now()));
+                    }
+                    ended
                 }
-                ended
+            };
+            if answer.started() || ended.is_final() {
+                break ended;
+            }
+            match Box::pin(self.again(io, &mut call, ended, &mut again)).await {
+                None => answer = Answer::new(call.progress.then_some(idle), call.arrival.close),
+                Some(ended) => break ended,
             }
         };
         self.settle(io, call, &answer, ended).await
     }
 
     /// Connects if need be and sends what is left, unless the client leaves meanwhile.
-    async fn send<C: Io>(&mut self, io: &mut C, call: &mut Call) -> Result<Stream, Ended> {
+    async fn send<C: Io>(&mut self, io: &mut C, call: &mut Call) -> Result<Upstream, Ended> {
+        if !call.prepared {
+            Box::pin(self.prepare(io, call)).await?;
+        }
         let mut up = match call.stream.take() {
             Some(up) => up,
-            None => upstream::connect(&self.site.gw, &call.member.backend, self.deadline.left())
-                .await
-                .map_err(|e| {
-                    if self.deadline.left().is_zero() { Ended::Deadline } else { Ended::Broken(e.public()) }
-                })?,
+            // boxed: it is rare, and its state is larger than a whole connection's
+            None => Box::pin(self.connect(io, call)).await?,
         };
         let mut at = 0;
         while at < call.rest.len() {
@@ -81,6 +104,58 @@ impl Conn<'_> {
         Ok(up)
     }
 
+    /// Waits for a turn at the backend, and opens the session there if there is none.
+    async fn prepare<C: Io>(&mut self, io: &mut C, call: &mut Call) -> Result<(), Ended> {
+        let gw = self.site.gw.clone();
+        let limit = self.deadline.left();
+        let Call { admitted, session, .. } = &mut *call;
+        let work = async {
+            admitted.wait_slot().await.map_err(Ended::Fault)?;
+            client::bind(&gw, session, &admitted.member, limit).await.map_err(Ended::of)
+        };
+        let binding = self.unless_over(io, work).await?;
+        let link = Link { session: &binding.session, version: Some(binding.version) };
+        let tool = call.record.server.catalog.at(call.position).ok_or(Ended::Fault(Fault::Internal))?;
+        let kept = call.kept.as_ref().ok_or(Ended::Fault(Fault::Internal))?;
+        call.rest = kept.request(&call.admitted.member, tool, link);
+        call.prepared = true;
+        Ok(())
+    }
+
+    async fn connect<C: Io>(&mut self, io: &mut C, call: &Call) -> Result<Upstream, Ended> {
+        let gw = self.site.gw.clone();
+        let m = &call.admitted.member;
+        let limit = m.connect_timeout;
+        let connect = async {
+            upstream::connect_for_call(&gw, &m.backend, limit).await.map_err(|e| match e {
+                ConnectError::Limit(_) => {
+                    Ended::Fault(Fault::BackendOverloaded { workload: m.workload.clone() })
+                }
+                e => Ended::Unconnected(e.public()),
+            })
+        };
+        self.unless_over(io, connect).await
+    }
+
+    /// Does `work`, unless the bound of the call passes or the client leaves before.
+    pub(super) async fn unless_over<C: Io, T>(
+        &mut self,
+        io: &mut C,
+        work: impl Future<Output = Result<T, Ended>>,
+    ) -> Result<T, Ended> {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            if let Ready(done) = work.as_mut().poll(cx) {
+                return Ready(done);
+            }
+            if self.deadline.expired(cx) {
+                return Ready(Err(Ended::Deadline));
+            }
+            self.watch(cx, io).map(Err)
+        })
+        .await
+    }
+
     /// Waiting for the backend: learn of it when the client goes away, which cancels the call.
     pub(super) fn watch<C: Io>(&mut self, cx: &mut Context<'_>, client: &mut C) -> Poll<Ended> {
         let pend = &mut self.pend;
@@ -97,8 +172,13 @@ impl Conn<'_> {
     }
 
     async fn settle<C: Io>(&mut self, io: &mut C, mut call: Call, answer: &Answer, ended: Ended) -> bool {
-        let b = &call.member.backend;
-        let fault = match ended {
+        let (verdict, whose) = ended.verdict();
+        call.admitted.settle(verdict, whose);
+        let b = &call.admitted.member.backend;
+        if verdict != Verdict::None {
+            b.shared.set_suspect(verdict == Verdict::Failure);
+        }
+        match ended {
             Ended::Complete { .. } => {
                 b.shared.stats.latency(call.arrival.at.elapsed());
                 call.record.end = End::Ok;
@@ -111,62 +191,56 @@ impl Conn<'_> {
             Ended::Deadline => {
                 inc(&b.shared.stats.timeouts);
                 self.cancel(&call, "timeout");
-                let limit_ms = u64::try_from(call.member.call_timeout.as_millis()).unwrap_or(u64::MAX);
-                Fault::BackendTimeout { workload: call.member.workload.clone(), limit_ms }
             }
-            Ended::SessionLost => self.session_lost(&call),
-            Ended::Broken(reason) => {
+            Ended::Unconnected(_) | Ended::Broken(_) | Ended::NotHttp | Ended::NotMcp => {
                 inc(&b.shared.stats.failures);
-                Fault::BackendUnavailable { workload: call.member.workload.clone(), reason }
             }
-            Ended::NotMcp => {
-                inc(&b.shared.stats.failures);
-                Fault::BackendProtocol { workload: call.member.workload.clone() }
-            }
-        };
+            Ended::Refused { .. } if verdict == Verdict::Failure => inc(&b.shared.stats.failures),
+            Ended::Refused { .. } | Ended::SessionLost | Ended::Fault(_) => {}
+        }
+        let fault = ended.fault(&call);
         tracing::info!(
             backend = %b.spec.id, fault = fault.code(), answered = answer.started(), "call failed"
         );
         if answer.started() {
-            // half an answer is out: only the end of the connection can say that it is not whole
             call.record.end = End::Cut;
-            self.site.gw.stats.fault(fault.code());
-            return false;
+            return self.cut(io, &call, answer, &fault).await;
         }
         call.record.end = End::Fault;
         self.call_fault(io, &fault, call.arrival).await
     }
 
-    /// The backend answered 404: it does not know its session. The call was not accepted; the next one
-    /// opens a new session.
-    fn session_lost(&self, call: &Call) -> Fault {
-        let b = &call.member.backend;
-        inc(&b.shared.stats.sessions_lost);
-        if let Some(binding) = call.session.binding(b.hash) {
-            let lost = binding.session.clone();
-            drop(binding);
-            call.session.lose(b.hash, &lost);
-        }
-        let reason = "its session had ended; the next call opens a new one";
-        Fault::BackendUnavailable { workload: call.member.workload.clone(), reason }
+    /// Half an answer is out. An event stream can still end with the error as its last event; elsewhere only the
+    /// end of the connection can say that the answer is not whole.
+    async fn cut<C: Io>(&mut self, io: &mut C, call: &Call, answer: &Answer, fault: &Fault) -> bool {
+        self.site.gw.stats.fault(fault.code());
+        let (_, body) = fault.call_body(id_or_null(&self.id));
+        let Some((last, keep)) = answer.last_event(&body) else { return false };
+        self.deadline.arm(Instant::now(), self.site.gw.options.read);
+        self.flush(io, &last).await && keep && !call.arrival.close
     }
 
     /// Answers a call with a fault, in the form that a model can read (spec 4.6).
     pub(super) async fn call_fault<C: Io>(&mut self, io: &mut C, fault: &Fault, arrival: Arrival) -> bool {
-        self.site.gw.stats.fault(fault.code());
-        let (status, body) = fault.call_body(id_or_null(&self.id));
-        let answer = reply::json(status, &[], arrival.close, &body);
+        let answer = self.write_call_fault(fault, arrival);
         self.deadline.arm(Instant::now(), self.site.gw.options.read);
         self.flush(io, &answer).await && !arrival.close
     }
 
+    /// The bytes of that answer; the fault is counted here, once.
+    pub(super) fn write_call_fault(&self, fault: &Fault, arrival: Arrival) -> Vec<u8> {
+        self.site.gw.stats.fault(fault.code());
+        let (status, body) = fault.call_body(id_or_null(&self.id));
+        reply::with_fault(status, fault, arrival.close, &body)
+    }
+
     /// Tells the backend, beside the path: nobody waits for the outcome.
     fn cancel(&self, call: &Call, reason: &'static str) {
-        if self.id.is_empty() {
+        if self.id.is_empty() || !call.prepared {
             return;
         }
         let gw = self.site.gw.clone();
-        let (member, session, id) = (call.member.clone(), call.session.clone(), self.id.clone());
+        let (member, session, id) = (call.admitted.member.clone(), call.session.clone(), self.id.clone());
         tokio::spawn(async move {
             let b = &member.backend;
             let Some(binding) = session.binding(b.hash) else { return };
@@ -175,5 +249,62 @@ impl Conn<'_> {
             let link = Link { session: &backend_session, version: Some(version) };
             client::cancel(&gw, b, link, &id, reason).await;
         });
+    }
+}
+
+impl Ended {
+    /// Nothing that a second attempt could change.
+    fn is_final(&self) -> bool {
+        matches!(self, Self::Complete { .. } | Self::Client | Self::Deadline | Self::Fault(_))
+    }
+
+    /// What it says of the backend, and whom it counts for (spec 5.4): transport errors, timeouts and 5xx are failures;
+    /// an answer is a success whatever it says; the client's doing is neither.
+    fn verdict(&self) -> (Verdict, Whose) {
+        match self {
+            Self::Complete { .. } | Self::SessionLost => (Verdict::Success, Whose::Call),
+            Self::Refused { status, .. } if *status < 500 => (Verdict::Success, Whose::Call),
+            Self::Unconnected(_) => (Verdict::Failure, Whose::Backend),
+            Self::Deadline | Self::Broken(_) | Self::NotHttp | Self::Refused { .. } => {
+                (Verdict::Failure, Whose::Call)
+            }
+            Self::Client | Self::NotMcp | Self::Fault(_) => (Verdict::None, Whose::Call),
+        }
+    }
+
+    /// From opening a session.
+    fn of(e: client::ExchangeError) -> Self {
+        use client::ExchangeError as E;
+        match e {
+            E::Connect(c) => Self::Unconnected(c.public()),
+            E::Timeout(_) => Self::Deadline,
+            E::Io(_) | E::Ended => Self::Broken("connection broke while a session was opened"),
+            E::Http(_) => Self::NotHttp,
+            E::Status(status @ (401 | 403 | 429 | 500..=599)) => Self::Refused { status, retry_after: None },
+            E::Status(_) | E::TooLarge | E::Protocol(_) => Self::NotMcp,
+        }
+    }
+
+    /// What the client is told.
+    fn fault(self, call: &Call) -> Fault {
+        let workload = call.admitted.member.workload.clone();
+        let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+        match self {
+            Self::Deadline => Fault::BackendTimeout { workload, limit_ms: ms(call.bound) },
+            Self::SessionLost => Fault::BackendUnavailable { workload, reason: "its session had ended" },
+            Self::Unconnected(reason) | Self::Broken(reason) => {
+                Fault::BackendUnavailable { workload, reason }
+            }
+            Self::Refused { status: 401 | 403, .. } => Fault::BackendAuthentication { workload },
+            Self::Refused { status: status @ (429 | 503), retry_after } => {
+                Fault::BackendBusy { workload, status, retry_after_ms: retry_after.map(ms) }
+            }
+            Self::Refused { .. } => {
+                Fault::BackendUnavailable { workload, reason: "it answered with a server error" }
+            }
+            Self::NotHttp | Self::NotMcp => Fault::BackendProtocol { workload },
+            Self::Fault(fault) => fault,
+            Self::Complete { .. } | Self::Client => Fault::Internal,
+        }
     }
 }

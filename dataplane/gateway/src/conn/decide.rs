@@ -32,10 +32,18 @@ impl Conn<'_> {
         let snapshot = self.site.gw.snapshot();
         let (server, endpoint) = match self.locate(&snapshot, head) {
             Ok(found) => found,
-            Err(fault) => return self.fault(cx, io, &fault, arrival),
+            Err(fault) => {
+                // liveness and readiness are the process's: they are answered before there is any table
+                return match Routes::own_port(head.target.as_bytes()) {
+                    Some(endpoint @ (Endpoint::Health | Endpoint::Ready)) => {
+                        self.operational(cx, io, head, None, endpoint, arrival)
+                    }
+                    _ => self.fault(cx, io, &fault, arrival),
+                };
+            }
         };
         if endpoint != Endpoint::Mcp {
-            return self.operational(cx, io, head, endpoint, arrival);
+            return self.operational(cx, io, head, Some(server), endpoint, arrival);
         }
         if let Some(fault) = self.forbidden(&snapshot, head) {
             return self.fault_of(cx, io, server, Kind::Other, &fault, arrival);
@@ -164,12 +172,7 @@ impl Conn<'_> {
     pub(super) fn write_fault(&self, fault: &Fault, arrival: Arrival) -> Vec<u8> {
         self.site.gw.stats.fault(fault.code());
         tracing::debug!(fault = fault.code(), "request refused");
-        let fields: &[(&str, &str)] = match fault {
-            Fault::MethodNotAllowed => &[("allow", "GET, POST, DELETE")],
-            Fault::Overloaded => &[("retry-after", "1")],
-            _ => &[],
-        };
-        reply::json(fault.http_status(), fields, arrival.close, &fault.body(id_or_null(&self.id)))
+        reply::with_fault(fault.http_status(), fault, arrival.close, &fault.body(id_or_null(&self.id)))
     }
 
     /// Sends a whole answer.

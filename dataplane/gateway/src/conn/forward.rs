@@ -2,17 +2,19 @@
 //! backend session is open and a pooled connection takes the bytes at once.
 
 use super::call::Call;
+use super::kept::Kept;
 use super::post::{Message, slow};
 use super::request::Conn;
 use super::slow::SlowKind;
 use super::{Arrival, Record, Step, reply};
+use crate::admission::Admitted;
 use crate::client::{Link, write_link};
 use crate::io::Io;
 use crate::local::{Local, local};
-use crate::metrics::Kind;
+use crate::metrics::{End, Kind};
 use crate::session::Session;
-use crate::snapshot::{Member, Server};
-use pingora_core::protocols::Stream;
+use crate::snapshot::{Member, Server, ToolRule};
+use crate::upstream::Upstream;
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::Context;
@@ -39,39 +41,69 @@ impl Conn<'_> {
             let fault = Fault::InvalidParams("name must be a string");
             return self.fault_of(cx, io, m.server, Kind::Call, &fault, m.arrival);
         };
-        let Some(tool) = find(m, name.clone()) else {
+        let Some((position, rule)) = find(m, name.clone()) else {
             if !m.server.decided() {
                 // the tool may be one of a backend that was not asked yet
-                return slow(m, Kind::Call, Some(session), SlowKind::Call(Unsent::new(m, name)));
+                return slow(m, Kind::Call, Some(session), SlowKind::Call(Waiting::new(m, name)));
             }
             let fault = local(|l| Fault::unknown_tool(text(l, m, name)));
             return self.fault_of(cx, io, m.server, Kind::Call, &fault, m.arrival);
         };
+        let Some(tool) = m.server.catalog.at(position) else {
+            return self.fault_of(cx, io, m.server, Kind::Call, &Fault::Internal, m.arrival);
+        };
         let member = &m.server.members[usize::from(tool.member)];
         let Some(binding) = session.binding(member.backend.hash) else {
-            return slow(m, Kind::Call, Some(session), SlowKind::Call(Unsent::new(m, name)));
+            return slow(m, Kind::Call, Some(session), SlowKind::Call(Waiting::new(m, name)));
         };
+        let breaker = rule.and_then(|r| r.breaker.as_ref());
+        let mut admitted = match Admitted::ask(member, breaker, member.clock.at(m.arrival.at)) {
+            Ok(admitted) => admitted,
+            Err(fault) => return self.refuse_call(cx, io, m.server, &fault, m.arrival),
+        };
+        if !admitted.try_slot() {
+            return slow(m, Kind::Call, Some(session), SlowKind::Call(Waiting::new(m, name)));
+        }
+        let kept = Kept::if_small(m, name.clone());
         let link = Link { session: &binding.session, version: Some(binding.version) };
-        let sent = local(|l| send_call(l, cx, m, member, link, tool, name));
+        let (stream, rest) = local(|l| send_call(l, cx, m, member, link, tool, name, kept.as_ref()));
         drop(binding);
         Step::Call(Call {
+            bound: rule.and_then(|r| r.timeout).unwrap_or(member.call_timeout),
             record: Record::new(m.server, Kind::Call),
-            member: member.clone(),
+            admitted,
             session,
-            stream: sent.0,
-            rest: sent.1,
+            position,
+            prepared: true,
+            stream,
+            rest,
+            kept,
             progress: m.envelope.progress_token,
             arrival: m.arrival,
         })
     }
+
+    /// Answers a call that is not sent.
+    fn refuse_call<C: Io>(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut C,
+        server: &Server,
+        fault: &Fault,
+        arrival: Arrival,
+    ) -> Step {
+        server.lasting.stats.count(Kind::Call, End::Fault);
+        let answer = self.write_call_fault(fault, arrival);
+        self.reply(cx, io, &[&answer], arrival)
+    }
 }
 
-/// The tool that the request names.
-fn find<'m>(m: &'m Message<'_>, name: Range<usize>) -> Option<&'m ExposedTool> {
+/// The tool that the request names: its position, and what it has of its own.
+fn find<'m>(m: &'m Message<'_>, name: Range<usize>) -> Option<(usize, Option<&'m ToolRule>)> {
     if m.envelope.name_escaped {
-        return local(|l| m.server.catalog.tool(text(l, m, name)));
+        return local(|l| m.server.tool(text(l, m, name)));
     }
-    m.server.catalog.tool(&m.body[name])
+    m.server.tool(&m.body[name])
 }
 
 /// The name as text, whatever it was written as.
@@ -88,6 +120,7 @@ fn text<'t>(l: &'t mut Local, m: &'t Message<'_>, name: Range<usize>) -> &'t [u8
 
 /// Writes the request to a pooled connection. What is left to send comes back, with the connection if
 /// there was one.
+#[expect(clippy::too_many_arguments, reason = "the parts of one request, each used once")]
 fn send_call(
     l: &mut Local,
     cx: &mut Context<'_>,
@@ -96,10 +129,18 @@ fn send_call(
     link: Link<'_>,
     tool: &ExposedTool,
     name: Range<usize>,
-) -> (Option<Stream>, Vec<u8>) {
+    kept: Option<&Kept>,
+) -> (Option<Upstream>, Vec<u8>) {
     let parts = [&m.body[..name.start], &tool.native_json[..], &m.body[name.end..]];
     let len: usize = parts.iter().map(|p| p.len()).sum();
-    write_head(&mut l.out, member, m.head, m.server, link, len);
+    l.out.clear();
+    l.out.extend_from_slice(b"POST");
+    l.out.extend_from_slice(&member.backend.line);
+    match kept {
+        Some(kept) => l.out.extend_from_slice(kept.fields()),
+        None => write_fields(&mut l.out, m.head, m.server),
+    }
+    write_call_end(&mut l.out, link, len);
     let whole;
     let split;
     let bufs: &[&[u8]] = if len <= COPY {
@@ -119,23 +160,8 @@ fn send_call(
     (None, bufs.concat())
 }
 
-fn write_head(
-    out: &mut Vec<u8>,
-    member: &Member,
-    head: &RequestHead<'_, '_>,
-    server: &Server,
-    link: Link<'_>,
-    len: usize,
-) {
-    out.clear();
-    out.extend_from_slice(b"POST");
-    out.extend_from_slice(&member.backend.line);
-    write_fields(out, head, server);
-    write_call_end(out, link, len);
-}
-
 /// What ends the head of a call.
-fn write_call_end(out: &mut Vec<u8>, link: Link<'_>, len: usize) {
+pub(super) fn write_call_end(out: &mut Vec<u8>, link: Link<'_>, len: usize) {
     write_link(out, link);
     out.extend_from_slice(b"content-type: application/json\r\ncontent-length: ");
     out.extend_from_slice(itoa::Buffer::new().format(len).as_bytes());
@@ -143,7 +169,7 @@ fn write_call_end(out: &mut Vec<u8>, link: Link<'_>, len: usize) {
 }
 
 /// The client's fields that go on: the few above, and those that the virtual server lists.
-fn write_fields(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, server: &Server) {
+pub(super) fn write_fields(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, server: &Server) {
     let listed = server.spec.passthrough_headers.iter().map(String::as_str);
     for name in FORWARDED.into_iter().chain(listed) {
         if let Some(value) = head.header(name) {
@@ -155,47 +181,14 @@ fn write_fields(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, server: &Server) 
     }
 }
 
-/// A call that has to wait: for the first lists of the backends, or for its backend session.
-pub(super) struct Unsent {
-    fields: Vec<u8>,
-    body: Vec<u8>,
-    /// where the tool's name stands in `body`
-    at: Range<usize>,
-    /// the name as text
-    name: Vec<u8>,
-    progress: bool,
+/// A call that has to wait: for the first lists of the backends, for its turn, or for its backend session.
+pub(super) struct Waiting {
+    pub(super) kept: Kept,
+    pub(super) progress: bool,
 }
 
-impl Unsent {
-    fn new(m: &Message<'_>, at: Range<usize>) -> Self {
-        let mut fields = Vec::new();
-        write_fields(&mut fields, m.head, m.server);
-        let name = local(|l| text(l, m, at.clone()).to_vec());
-        Self { fields, body: m.body.to_vec(), at, name, progress: m.envelope.progress_token }
-    }
-
-    /// The exposed name of the tool.
-    pub(super) fn name(&self) -> &[u8] {
-        &self.name
-    }
-
-    /// The call, now that there are a tool and a session.
-    pub(super) fn into_call(
-        self,
-        record: Record,
-        member: Arc<Member>,
-        tool: &ExposedTool,
-        session: Arc<Session>,
-        link: Link<'_>,
-        arrival: Arrival,
-    ) -> Call {
-        let len = self.body.len() - self.at.len() + tool.native_json.len();
-        let mut rest = Vec::with_capacity(len + 512);
-        rest.extend_from_slice(b"POST");
-        rest.extend_from_slice(&member.backend.line);
-        rest.extend_from_slice(&self.fields);
-        write_call_end(&mut rest, link, len);
-        json::splice(&self.body, &self.at, &tool.native_json, &mut rest);
-        Call { record, member, session, stream: None, rest, progress: self.progress, arrival }
+impl Waiting {
+    fn new(m: &Message<'_>, name: Range<usize>) -> Self {
+        Self { kept: Kept::new(m, name), progress: m.envelope.progress_token }
     }
 }

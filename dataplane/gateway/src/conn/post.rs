@@ -119,7 +119,10 @@ impl Conn<'_> {
         if !m.server.decided() {
             return slow(m, Kind::List, Some(session), SlowKind::List);
         }
-        self.answer(cx, io, m, Kind::List, m.server.catalog.list())
+        if let Some(fault) = m.server.incomplete() {
+            return self.fault_of(cx, io, m.server, Kind::List, &fault, m.arrival);
+        }
+        self.answer(cx, io, m, Kind::List, m.server.listing.bytes())
     }
 
     /// Answers with a result that is there already.

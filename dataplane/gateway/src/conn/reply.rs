@@ -3,6 +3,7 @@
 use crate::io::Io;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll::Ready};
+use tidegate_dataplane_core::fault::Fault;
 
 /// Writes the slices in one call; what did not go comes back, empty in the usual case.
 pub(super) fn send<I: Io>(cx: &mut Context<'_>, io: &mut I, bufs: &[&[u8]]) -> io::Result<Vec<u8>> {
@@ -41,6 +42,16 @@ pub(super) fn json(status: u16, fields: &[(&str, &str)], close: bool, body: &[u8
     out.extend_from_slice(b"\r\n\r\n");
     out.extend_from_slice(body);
     out
+}
+
+/// A whole answer that is a fault.
+pub(super) fn with_fault(status: u16, fault: &Fault, close: bool, body: &[u8]) -> Vec<u8> {
+    let seconds = fault.retry_after().map(|s| s.to_string());
+    match (fault, &seconds) {
+        (_, Some(seconds)) => json(status, &[("retry-after", seconds)], close, body),
+        (Fault::MethodNotAllowed, None) => json(status, &[("allow", "GET, POST, DELETE")], close, body),
+        (_, None) => json(status, &[], close, body),
+    }
 }
 
 /// Status line and fields, without the empty line.

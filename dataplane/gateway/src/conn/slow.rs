@@ -1,34 +1,35 @@
 //! What takes more than one poll: opening and ending sessions, cancelling, waiting for a first list.
 
-use super::forward::Unsent;
+use super::call::Call;
+use super::forward::Waiting;
+use super::opening::Opening;
 use super::post::write_result_head;
 use super::reply;
 use super::request::Conn;
 use super::{Arrival, Record};
-use crate::backend::Reach;
-use crate::client::{self, Link, Opened};
+use crate::admission::Admitted;
+use crate::client::{self, Link};
 use crate::clients::What;
 use crate::io::Io;
 use crate::metrics::{End, inc};
 use crate::session::{Session, unix_now};
-use crate::snapshot::{Member, Server};
+use crate::snapshot::Server;
 use futures_util::future::join_all;
 use ring::rand::SecureRandom;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidegate_dataplane_codec::json;
+use tidegate_dataplane_core::catalog;
 use tidegate_dataplane_core::fault::Fault;
 use tidegate_dataplane_core::protocol::ProtocolVersion;
-use tidegate_dataplane_core::token::{Binding, McpSession};
+use tidegate_dataplane_core::token::McpSession;
+use tidegate_proto::table::PartialFailure;
 
 /// Bound of what is done for a client that has left or leaves.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How long a first `tools/list` waits for backends that were never reached.
 const FIRST_LIST: Duration = Duration::from_secs(3);
-
-/// Most backend sessions that `initialize` opens: about as many as fit into a token.
-const AT_ONCE: usize = 48;
 
 pub(super) struct Slow {
     pub(super) record: Record,
@@ -45,7 +46,7 @@ pub(super) enum SlowKind {
     /// a list before every backend was tried once
     List,
     /// a call before every backend was tried once, or to a backend whose session is not open
-    Call(Unsent),
+    Call(Waiting),
     Cancelled {
         body: Box<[u8]>,
     },
@@ -65,7 +66,7 @@ impl Conn<'_> {
                 return self.slow_call(io, record, request, session, arrival).await;
             }
             (SlowKind::Stream, Some(session)) => return self.stream(io, record, session, arrival).await,
-            (SlowKind::List, Some(_)) => Ok(self.first_list(&record.server, arrival).await),
+            (SlowKind::List, Some(_)) => self.first_list(&record.server, arrival).await,
             (SlowKind::Cancelled { body }, Some(session)) => {
                 self.forward_cancelled(&record.server, &session, &body);
                 Ok(reply::json(202, &[], arrival.close, b""))
@@ -82,8 +83,8 @@ impl Conn<'_> {
         self.flush(io, &answer).await && !arrival.close
     }
 
-    /// Opens a session at the backends that are not known to be down, as many as a token has room for. Those
-    /// that do not answer in time, and the rest, are opened at their first call.
+    /// Opens a session at the backends that are well, as many as a token has room for. Those that take longer than
+    /// they usually do, and the rest, are opened beside the path or at their first call: nobody waits for them.
     async fn open_session(
         &mut self,
         server: &Arc<Server>,
@@ -91,12 +92,17 @@ impl Conn<'_> {
         client_info: &[u8],
         arrival: Arrival,
     ) -> Result<Vec<u8>, Fault> {
-        let sealer = server.sealer.as_ref().ok_or(Fault::NotReady)?;
+        let sealer = server.sealer.clone().ok_or(Fault::NotReady)?;
         let place =
             self.site.gw.clients.take(self.peer.address, What::Session).map_err(|_| Fault::Overloaded)?;
-        let reachable = server.members.iter().filter(|m| m.backend.shared.reach() == Reach::Up);
-        let opened =
-            join_all(reachable.take(AT_ONCE).map(|m| self.open_backend(m, version, client_info))).await;
+        // where every backend is required, those that are new get a moment to answer
+        let partial = |s: &Server| s.spec.partial_failure == PartialFailure::BestEffort;
+        let server = self.decided(server, partial).await;
+        if let Some(fault) = server.incomplete() {
+            return Err(fault);
+        }
+        let mut opened = Opening::start(&self.site.gw, &server, version, client_info);
+        let bindings = opened.ready().await;
         let mut random = [0u8; 28];
         self.site.gw.random.fill(&mut random).map_err(|_| Fault::Internal)?;
         let (id, nonce) = random.split_at(16);
@@ -108,7 +114,7 @@ impl Conn<'_> {
             expires_unix: now + self.site.gw.options.session.as_secs(),
             principal: Box::default(),
             client_info: client_info.into(),
-            bindings: opened.into_iter().flatten().collect(),
+            bindings,
         };
         let all = content.bindings.clone();
         content.fit();
@@ -120,8 +126,9 @@ impl Conn<'_> {
         // what did not fit into the token is known to this node only
         all.into_iter().skip(sealed).for_each(|b| session.bind(b));
         self.site.gw.sessions.remember(&session);
+        opened.bind_late(&session);
         inc(&self.site.gw.stats.sessions_created);
-        Ok(self.write_initialized(server, version, &token, arrival))
+        Ok(self.write_initialized(&server, version, &token, arrival))
     }
 
     fn write_initialized(
@@ -141,19 +148,14 @@ impl Conn<'_> {
         json::escape(&server.spec.server_name, &mut result);
         result.extend_from_slice(br#"","version":""#);
         result.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes());
-        result.extend_from_slice(br#""}}}"#);
-        reply::json(200, &[("mcp-session-id", token)], arrival.close, &result)
-    }
-
-    async fn open_backend(&self, m: &Member, version: ProtocolVersion, info: &[u8]) -> Option<Binding> {
-        let limit = m.call_timeout.min(self.site.gw.options.initialize);
-        match client::initialize(&self.site.gw, &m.backend, version, info, limit).await {
-            Ok(Opened { binding, .. }) => Some(binding),
-            Err(e) => {
-                tracing::info!(backend = %m.backend.spec.id, error = %e, "session not opened, tried again at the first call");
-                None
-            }
+        result.extend_from_slice(br#""}"#);
+        if !server.missing.is_empty() {
+            let names: Vec<&str> = server.missing.iter().map(|name| &**name).collect();
+            result.push(b',');
+            result.extend_from_slice(catalog::missing_meta(&names).as_bytes());
         }
+        result.extend_from_slice(b"}}");
+        reply::json(200, &[("mcp-session-id", token)], arrival.close, &result)
     }
 
     /// A call that had to wait. It sees the snapshot in which its tool turned up.
@@ -161,55 +163,61 @@ impl Conn<'_> {
         &mut self,
         io: &mut C,
         mut record: Record,
-        request: Unsent,
+        waiting: Waiting,
         session: Arc<Session>,
-        arrival: Arrival,
+        mut arrival: Arrival,
     ) -> bool {
-        let has = |s: &Server| s.catalog.tool(request.name()).is_some();
-        let server = self.decided(&record.server, has).await;
-        let Some(tool) = server.catalog.tool(request.name()) else {
+        let Waiting { kept, progress } = waiting;
+        let name = kept.exposed();
+        if record.server.tool(&name).is_none() {
+            record.server = self.decided(&record.server, |s| s.tool(&name).is_some()).await;
+            // waiting for the list is not waiting for the backend
+            arrival.at = Instant::now();
+        }
+        let server = record.server.clone();
+        let found = server.tool(&name).and_then(|(at, rule)| Some((at, server.catalog.at(at)?, rule)));
+        let Some((position, tool, rule)) = found else {
             record.end = End::Fault;
-            let answer = self.write_fault(&Fault::unknown_tool(request.name()), arrival);
+            let answer = self.write_fault(&Fault::unknown_tool(&name), arrival);
             self.deadline.arm(Instant::now(), self.site.gw.options.read);
             return self.flush(io, &answer).await && !arrival.close;
         };
-        let member = server.members[usize::from(tool.member)].clone();
-        let binding = match self.bind(&session, &member).await {
-            Ok(binding) => binding,
+        let member = &server.members[usize::from(tool.member)];
+        let breaker = rule.and_then(|r| r.breaker.as_ref());
+        let admitted = match Admitted::ask(member, breaker, self.site.gw.clock.now()) {
+            Ok(admitted) => admitted,
             Err(fault) => {
                 record.end = End::Fault;
                 return self.call_fault(io, &fault, arrival).await;
             }
         };
-        let link = Link { session: &binding.session, version: Some(binding.version) };
-        let call = request.into_call(record, member, tool, session, link, arrival);
+        let call = Call {
+            bound: rule.and_then(|r| r.timeout).unwrap_or(member.call_timeout),
+            record,
+            admitted,
+            session,
+            position,
+            prepared: false,
+            stream: None,
+            rest: Vec::new(),
+            kept: Some(kept),
+            progress,
+            arrival,
+        };
         self.call(io, call).await
     }
 
-    /// The session's link to a backend, opened if there is none.
-    async fn bind(&self, session: &Session, member: &Member) -> Result<Binding, Fault> {
-        if let Some(open) = session.binding(member.backend.hash) {
-            return Ok(open.clone());
-        }
-        let (gw, s) = (&self.site.gw, &session.content);
-        let opened =
-            client::initialize(gw, &member.backend, s.version, &s.client_info, member.call_timeout).await;
-        let binding = opened.map_err(|e| {
-            tracing::info!(backend = %member.backend.spec.id, error = %e, "call failed: no backend session");
-            open_fault(&e, member)
-        })?;
-        session.bind(binding.binding.clone());
-        Ok(binding.binding)
-    }
-
-    async fn first_list(&self, server: &Arc<Server>, arrival: Arrival) -> Vec<u8> {
+    async fn first_list(&self, server: &Arc<Server>, arrival: Arrival) -> Result<Vec<u8>, Fault> {
         let server = self.decided(server, |_| false).await;
-        let list = server.catalog.list();
+        if let Some(fault) = server.incomplete() {
+            return Err(fault);
+        }
+        let list = server.listing.bytes();
         let mut out = Vec::new();
         write_result_head(&mut out, &self.id, list.len(), arrival.close);
         out.extend_from_slice(list);
         out.push(b'}');
-        out
+        Ok(out)
     }
 
     /// The server once every backend was tried, or `enough` of it is known, or time is up.
@@ -258,20 +266,5 @@ impl Conn<'_> {
             Some(client::delete(&self.site.gw, b, link, FAREWELL))
         });
         join_all(ends).await;
-    }
-}
-
-fn open_fault(e: &client::ExchangeError, member: &Member) -> Fault {
-    let workload = member.workload.clone();
-    match e {
-        client::ExchangeError::Timeout(_) => Fault::BackendTimeout {
-            workload,
-            limit_ms: u64::try_from(member.call_timeout.as_millis()).unwrap_or(u64::MAX),
-        },
-        client::ExchangeError::Connect(c) => Fault::BackendUnavailable { workload, reason: c.public() },
-        client::ExchangeError::Protocol(_) | client::ExchangeError::Http(_) => {
-            Fault::BackendProtocol { workload }
-        }
-        _ => Fault::BackendUnavailable { workload, reason: "no session could be opened" },
     }
 }

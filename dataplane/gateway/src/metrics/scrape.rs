@@ -1,5 +1,7 @@
 //! What a scrape reads, in the Prometheus text format.
 
+mod standing;
+
 use super::{BOUNDS, BackendStats, ENDS, KINDS};
 use crate::backend::{BackendState, Reach};
 use crate::session::lock;
@@ -16,6 +18,7 @@ impl Gateway {
         let mut families = self.node_families();
         families.extend(server_families(&snapshot));
         families.extend(backend_families(&snapshot));
+        families.extend(standing::families(&snapshot));
         families.retain(|f| !f.get_metric().is_empty());
         let mut text = Vec::with_capacity(16 * 1024);
         match TextEncoder::new().encode(&families, &mut text) {
@@ -127,7 +130,7 @@ fn requests(s: &Server) -> Vec<Metric> {
 type Read = fn(&BackendStats) -> &AtomicU64;
 
 fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
-    let counters: [(&str, &str, Read); 7] = [
+    let counters: [(&str, &str, Read); 12] = [
         ("backend_connects_total", "Connections opened.", |s| &s.connects),
         ("backend_connect_failures_total", "Connections that failed to open.", |s| &s.connect_failures),
         ("backend_timeouts_total", "Calls cut at their bound.", |s| &s.timeouts),
@@ -135,6 +138,11 @@ fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
         ("backend_cancelled_total", "Calls cancelled at the backend.", |s| &s.cancelled),
         ("backend_sessions_opened_total", "Backend sessions opened.", |s| &s.sessions_opened),
         ("backend_sessions_lost_total", "Sessions that the backend forgot.", |s| &s.sessions_lost),
+        ("backend_shed_total", "Calls refused by the backend's limits.", |s| &s.shed),
+        ("backend_retries_total", "Calls sent again.", |s| &s.retries),
+        ("backend_retries_refused_total", "Calls not sent again for lack of budget.", |s| &s.retries_refused),
+        ("backend_probes_total", "Looks at the backend.", |s| &s.probes),
+        ("backend_probe_failures_total", "Looks that failed.", |s| &s.probe_failures),
     ];
     let backends = || snapshot.backends.values();
     let label = |b: &BackendState| [("backend", b.spec.id.as_str().to_owned())];
@@ -154,7 +162,16 @@ fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let up = backends()
         .map(|b| labelled(MetricType::GAUGE, b, f64::from(u8::from(b.shared.reach() == Reach::Up))))
         .collect();
-    families.push(family("backend_up", MetricType::GAUGE, "1 when the catalog session works.", up));
+    families.push(family("backend_up", MetricType::GAUGE, "1 when the last look at it succeeded.", up));
+    let gauges: [(&str, &str, fn(&BackendState) -> u64); 3] = [
+        ("backend_connections_open", "Connections to the backend.", |b| b.open.load(Relaxed).into()),
+        ("backend_calls_in_flight", "Calls that have their turn.", |b| b.slots.in_flight()),
+        ("backend_calls_waiting", "Calls that wait for their turn.", |b| b.slots.waiting()),
+    ];
+    families.extend(gauges.into_iter().map(|(name, help, read)| {
+        let of = |b: &std::sync::Arc<BackendState>| labelled(MetricType::GAUGE, b, read(b) as f64);
+        family(name, MetricType::GAUGE, help, backends().map(of).collect())
+    }));
     let help = "From a call's arrival to its answer's last byte.";
     let latency = backends().map(|b| histogram(&b.shared.stats, b.spec.id.as_str())).collect();
     families.push(family("backend_call_duration_seconds", MetricType::HISTOGRAM, help, latency));

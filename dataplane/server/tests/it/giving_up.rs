@@ -2,7 +2,7 @@
 
 use crate::sessions::seen;
 use crate::support::http::Http;
-use crate::support::mcp::{call, call_with_progress, cancelled};
+use crate::support::mcp::{call, call_with_progress, cancelled, ping};
 use crate::support::ports;
 use crate::support::process::{Program, workspace_binary};
 use crate::support::puppet::{Puppet, progress};
@@ -104,10 +104,12 @@ fn a_call_that_takes_too_long_is_answered_and_cancelled() {
         "the bound is the workload's own"
     );
     assert_eq!(client.call_text("a_who", json!({})), "a", "the session goes on");
-    // a stream without a progress token is bounded in all: half of it is out, so the connection ends
+    // a stream without a progress token is bounded in all; its last event says what happened
     client.send(&call(9, "a_stream_forever", json!({})));
     assert_eq!(client.http.head().status, 200);
-    client.http.into_rest();
+    let events: Vec<_> = std::iter::from_fn(|| client.http.event()).collect();
+    let last: Value = serde_json::from_str(events.last().expect("events")).expect("JSON");
+    assert_eq!((&last["id"], &last["result"]["isError"]), (&json!(9), &json!(true)), "{last}");
     seen(&a, "the cancellation", |s| s.requests_of("notifications/cancelled") == 2 && s.calls_running == 0);
     assert_eq!(world.gateway.metric("tidegate_backend_timeouts_total", "mcpserver/a"), 2.0);
 }
@@ -131,7 +133,25 @@ fn progress_moves_the_bound_and_silence_does_not() {
         std::thread::sleep(Duration::from_millis(50));
     }
     // now it falls silent
-    client.http.into_rest();
+    let last = client.http.event().expect("the error");
+    assert!(last.contains("operation timed out"), "{last}");
+    assert_eq!(client.http.event(), None, "the stream ends as it should");
+    act.closed();
+    assert_eq!(client.post(&ping(2)).json()["result"], json!({}), "and the connection goes on");
+}
+
+#[test]
+fn a_stream_that_stops_in_the_middle_of_an_event_ends_with_its_connection() {
+    let puppet = Puppet::start();
+    let world = World::of([&Vmcp::named("demo").bounded("a", puppet.addr, Duration::from_millis(300))]);
+    let mut client = world.client();
+    client.send(&call(1, "a_act", json!({})));
+    let mut act = puppet.act();
+    act.say("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n");
+    act.chunk("event: message\ndata: {\"half");
+    client.http.head();
+    let rest = client.http.into_rest();
+    assert!(!rest.contains("operation timed out"));
     act.closed();
 }
 
@@ -156,7 +176,7 @@ fn a_slow_reader_gets_all_of_a_large_answer_and_holds_up_nobody() {
 #[test]
 fn a_reader_that_stops_is_cut_at_the_bound_of_writing_and_of_the_call_and_the_backend_is_not_blamed() {
     let a = mock("a");
-    for (bound, read_ms) in [(Duration::from_secs(600), "500"), (Duration::from_secs(1), "600000")] {
+    for (bound, read_ms) in [(Duration::from_secs(600), "500"), (Duration::from_secs(6), "600000")] {
         let server = Vmcp::named("demo").bounded("a", a.addr, bound);
         let world = World::with([&server], &["--read-ms", read_ms]);
         let mut client = world.client();

@@ -76,8 +76,8 @@ fn virtual_servers_show_the_columns_of_kubectl_get_vmcp() {
         true,
         "
 NAMESPACE   NAME    PHASE    URL                         BACKENDS   TOOLS   READY
-default     demo    Ready    http://a/default/demo/mcp   1          1       True
-team        other   Failed                               0          0       False",
+default     demo    Ready    http://a/default/demo/mcp   1/1        1       True
+team        other   Failed                               0/0        0       False",
     );
 }
 
@@ -89,8 +89,8 @@ fn wide_virtual_servers_show_every_url_and_why() {
         false,
         "
 NAME    PHASE    URL                                        BACKENDS   TOOLS   READY   GROUP   MESSAGE
-demo    Ready    http://a/default/demo/mcp,http://b:1/mcp   1          1       True    g
-other   Failed                                              0          0       False           MCPGroup \"g\" not found",
+demo    Ready    http://a/default/demo/mcp,http://b:1/mcp   1/1        1       True    g
+other   Failed                                              0/0        0       False           MCPGroup \"g\" not found",
     );
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidegate_proto::digest::Digests;
-use tidegate_proto::table::{Entry, EntryKey, Table, VirtualServerId};
+use tidegate_proto::table::{Entry, EntryKey, Member, Table, VirtualServerId};
 use tidegate_proto::wire::push_client::PushClient;
 use tidegate_proto::wire::{self, FromNode, ToNode, from_node, to_node};
 use tokio::sync::{mpsc, watch};
@@ -36,14 +36,19 @@ pub(crate) struct Held {
 impl FakeNode {
     /// Connects with nothing.
     pub(crate) async fn join(plane: &Plane) -> Self {
-        Self::join_with(plane, Held::default()).await
+        Self::join_as(plane, "fake", Held::default()).await
     }
 
     /// Connects with what an earlier stream left.
     pub(crate) async fn join_with(plane: &Plane, held: Held) -> Self {
+        Self::join_as(plane, "fake", held).await
+    }
+
+    /// Connects under a name, beside others.
+    pub(crate) async fn join_as(plane: &Plane, name: &str, held: Held) -> Self {
         let held = Held { changes: 0, updates: 0, ..held };
         let (outgoing, requests) = mpsc::channel(16);
-        outgoing.send(hello(&held)).await.expect("room for the hello");
+        outgoing.send(hello(name, &held)).await.expect("room for the hello");
         let mut client = PushClient::new(connect(&plane.socket()).await).max_decoding_message_size(256 << 20);
         let (publish, receiver) = watch::channel(held);
         let answers = outgoing.clone();
@@ -81,15 +86,41 @@ impl FakeNode {
         self.held.borrow().clone()
     }
 
-    /// Reports the health of every backend it has.
+    /// Reports the health of every backend it has, and of every virtual server's.
     pub(crate) async fn report(&self, health: wire::BackendHealth) {
+        self.report_each(|_| wire::MemberState { health: health.into(), probed: true, ..Default::default() })
+            .await;
+    }
+
+    /// Reports of each backend, by workload, what `state` says.
+    pub(crate) async fn report_each(&self, state: impl Fn(&str) -> wire::MemberState) {
         let held = self.held();
-        let backends = held.table.backends().map(|b| wire::BackendState {
-            id: b.id.to_string(),
-            health: health.into(),
-            ..wire::BackendState::default()
+        let backends = held.table.backends().map(|backend| {
+            let wire::MemberState { health, message, checked_unix_ms, .. } = state(&backend.workload);
+            wire::BackendState {
+                id: backend.id.to_string(),
+                health,
+                message,
+                checked_unix_ms,
+                ..wire::BackendState::default()
+            }
         });
-        let report = wire::Report { backends: backends.collect(), ..wire::Report::default() };
+        let virtual_servers = held.table.virtual_servers().map(|server| {
+            let member = |member: &Member| wire::MemberState {
+                workload: member.workload.clone(),
+                ..state(&member.workload)
+            };
+            wire::VirtualServerState {
+                id: server.id.to_string(),
+                members: server.members.iter().map(member).collect(),
+                ..wire::VirtualServerState::default()
+            }
+        });
+        let report = wire::Report {
+            backends: backends.collect(),
+            virtual_servers: virtual_servers.collect(),
+            ..wire::Report::default()
+        };
         let message = FromNode { body: Some(from_node::Body::Report(report)) };
         self.outgoing.send(message).await.expect("a live stream");
     }
@@ -118,7 +149,7 @@ impl Held {
     }
 }
 
-fn hello(held: &Held) -> FromNode {
+fn hello(node: &str, held: &Held) -> FromNode {
     let digests = Digests::of(&held.table);
     let entries = digests
         .entries
@@ -126,7 +157,7 @@ fn hello(held: &Held) -> FromNode {
         .map(|(key, digest)| wire::Held { key: Some(key.into()), digest: digest.as_bytes().to_vec() });
     let hello = wire::Hello {
         protocol: 1,
-        node: "fake".into(),
+        node: node.into(),
         software_version: "test".into(),
         held: entries.collect(),
         session_keys: held.keys.iter().map(|k| k.id.clone()).collect(),

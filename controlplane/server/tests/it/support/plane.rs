@@ -46,6 +46,12 @@ impl PlaneBuilder {
         self.dir.path().join("manifests")
     }
 
+    /// Statuses are written to [`Plane::statuses`].
+    pub(crate) fn with_statuses(self) -> Self {
+        let dir = self.dir.path().join("statuses");
+        self.arg(&format!("--status-dir={}", dir.display()))
+    }
+
     pub(crate) fn start(self) -> Plane {
         let child = spawn(self.dir.path(), &self.extra);
         Plane { dir: self.dir, child, extra: self.extra }
@@ -64,6 +70,29 @@ impl Plane {
 
     pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("state")
+    }
+
+    pub(crate) fn statuses(&self) -> PathBuf {
+        self.dir.path().join("statuses")
+    }
+
+    /// The first content of a status that satisfies a condition; absent counts as empty.
+    pub(crate) async fn status_where(&self, file: &str, condition: impl Fn(&str) -> bool) -> String {
+        let path = self.statuses().join(file);
+        let read = || fs::read_to_string(&path).unwrap_or_default();
+        let wait = async {
+            loop {
+                let text = read();
+                if condition(&text) {
+                    return text;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        match timeout(DEADLINE, wait).await {
+            Ok(text) => text,
+            Err(_) => panic!("never so: {}\n{}\nlog:\n{}", path.display(), read(), self.log()),
+        }
     }
 
     pub(crate) fn socket(&self) -> String {

@@ -22,6 +22,35 @@ fn rename(workload: &str, names: &[(&str, &str)]) -> WorkloadTools {
 }
 
 #[test]
+fn tools_of_hidden_members_leave_the_list_and_rename_nothing() {
+    let vs = vs(&["github", "jira"]);
+    let catalog = merge(&vs, &two());
+    assert_eq!(catalog.list_without(|_| false, &[]), *catalog.list());
+    let without = catalog.list_without(|member| member == 1, &["jira"]);
+    let list: serde_json::Value = serde_json::from_slice(without.bytes()).unwrap();
+    let names: Vec<_> =
+        list["tools"].as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap()).collect();
+    assert!(!names.is_empty() && names.iter().all(|name| name.starts_with("github_")), "{names:?}");
+    assert_eq!(list["_meta"], serde_json::json!({"dev.tidegate/missingBackends": ["jira"]}));
+    assert_ne!(without.digest(), catalog.list().digest());
+    assert!(catalog.tools().any(|t| t.exposed.starts_with("jira_")), "still routed");
+}
+
+#[test]
+fn a_tool_marked_read_only_or_idempotent_is_repeatable() {
+    let check = |annotations: &str, expected: bool| {
+        let tool = format!(r#"{{"name":"t","inputSchema":{{}}{annotations}}}"#);
+        let catalog = merge(&vs(&["w"]), &[Some(Arc::new(contribution(&[&tool])))]);
+        assert_eq!(catalog.tools().next().unwrap().repeatable, expected, "{annotations}");
+    };
+    check("", false);
+    check(r#","annotations":{"readOnlyHint":true}"#, true);
+    check(r#","annotations":{"readOnlyHint":false,"idempotentHint": true }"#, true);
+    check(r#","annotations":{"readOnlyHint":"true"}"#, false);
+    check(r#","annotations":null"#, false);
+}
+
+#[test]
 fn prefix_takes_any_format() {
     let check = |format: &str, exposed: &str| {
         let mut vs = vs(&["github"]);
@@ -215,8 +244,8 @@ fn a_hidden_tool_still_takes_part_in_conflicts_and_is_not_callable() {
 fn a_member_that_has_contributed_nothing_is_left_out() {
     let vs = vs(&["github", "jira"]);
     assert_eq!(shown(&vs, &merge(&vs, &[None, named(&["assign"])])), ["jira_assign=jira:assign"]);
-    assert_eq!(merge(&vs, &[None, None]).list(), br#"{"tools":[]}"#);
-    assert_eq!(merge(&vs, &[]).digest(), Catalog::default().digest());
+    assert_eq!(merge(&vs, &[None, None]).list().bytes(), br#"{"tools":[]}"#);
+    assert_eq!(merge(&vs, &[]).list().digest(), Catalog::default().list().digest());
 }
 
 #[test]
@@ -224,7 +253,7 @@ fn only_the_name_of_the_tool_itself_changes() {
     let tool = " { \"title\" : \"ä\\u00e4\", \"n\\u0061me\":  \"s\\u0061y\" ,\n\t\"inputSchema\":{\"name\":\"say\", \"x\": 1.50e+2},\"name \":0}";
     let catalog = merge(&vs(&["w"]), &[Some(Arc::new(contribution(&[tool])))]);
     let expected = tool.trim().replace(r#""s\u0061y""#, r#""w_say""#);
-    assert_eq!(catalog.list(), format!(r#"{{"tools":[{expected}]}}"#).as_bytes());
+    assert_eq!(catalog.list().bytes(), format!(r#"{{"tools":[{expected}]}}"#).as_bytes());
 }
 
 #[test]
@@ -233,7 +262,7 @@ fn a_name_that_stays_keeps_its_bytes() {
     vs.aggregation.conflict_resolution = prefix("");
     let tool = r#"{"name":"s\u0061y\/x"}"#;
     let catalog = merge(&vs, &[Some(Arc::new(contribution(&[tool])))]);
-    assert_eq!(catalog.list(), format!(r#"{{"tools":[{tool}]}}"#).as_bytes());
+    assert_eq!(catalog.list().bytes(), format!(r#"{{"tools":[{tool}]}}"#).as_bytes());
 }
 
 #[test]
@@ -310,8 +339,8 @@ fn descriptions_in_reports_are_cut() {
 fn the_digest_follows_what_clients_see() {
     let vs = vs(&["github", "jira"]);
     let all = merge(&vs, &two());
-    assert_eq!(all.digest(), merge(&vs, &two()).digest());
-    assert_ne!(all.digest(), merge(&vs, &[named(&["create_issue"]), None]).digest());
+    assert_eq!(all.list().digest(), merge(&vs, &two()).list().digest());
+    assert_ne!(all.list().digest(), merge(&vs, &[named(&["create_issue"]), None]).list().digest());
 }
 
 #[test]

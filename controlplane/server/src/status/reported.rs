@@ -2,40 +2,42 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidegate_proto::wire::{BackendHealth, BackendState, ExposedTool, VirtualServerState};
+use tidegate_proto::wire::{BackendHealth, BackendState, ExposedTool, MemberState, VirtualServerState};
 
 use crate::push::NodeState;
 
 /// The reports of all connected nodes as one.
 #[derive(Debug, Default)]
-pub(super) struct Reported<'a> {
+pub(crate) struct Reported<'a> {
     backends: BTreeMap<&'a str, &'a BackendState>,
     virtual_servers: BTreeMap<&'a str, Served<'a>>,
 }
 
 /// One virtual server as the nodes serve it.
 #[derive(Debug, Default)]
-pub(super) struct Served<'a> {
-    pub(super) urls: BTreeSet<&'a str>,
-    pub(super) tools: BTreeMap<&'a str, &'a ExposedTool>,
-    pub(super) conflicts: BTreeSet<&'a str>,
+pub(crate) struct Served<'a> {
+    pub(crate) urls: BTreeSet<&'a str>,
+    pub(crate) tools: BTreeMap<&'a str, &'a ExposedTool>,
+    pub(crate) conflicts: BTreeSet<&'a str>,
+    /// By workload, once for each node that has it.
+    members: BTreeMap<&'a str, Vec<&'a MemberState>>,
 }
 
 impl<'a> Reported<'a> {
-    pub(super) fn fold(nodes: impl Iterator<Item = &'a NodeState>) -> Self {
+    pub(crate) fn fold(nodes: impl Iterator<Item = &'a NodeState>) -> Self {
         let mut reported = Self::default();
         for node in nodes {
-            node.backends.values().for_each(|state| reported.backend(state));
-            node.virtual_servers.values().for_each(|state| reported.virtual_server(state));
+            node.reported.backends.values().for_each(|state| reported.backend(state));
+            node.reported.virtual_servers.values().for_each(|state| reported.virtual_server(state));
         }
         reported
     }
 
-    pub(super) fn of_backend(&self, id: &str) -> Option<&'a BackendState> {
+    pub(crate) fn of_backend(&self, id: &str) -> Option<&'a BackendState> {
         self.backends.get(id).copied()
     }
 
-    pub(super) fn of_virtual_server(&self, id: &str) -> Option<&Served<'a>> {
+    pub(crate) fn of_virtual_server(&self, id: &str) -> Option<&Served<'a>> {
         self.virtual_servers.get(id)
     }
 
@@ -53,6 +55,16 @@ impl<'a> Reported<'a> {
         served.urls.extend(state.urls.iter().map(String::as_str));
         served.tools.extend(state.tools.iter().map(|tool| (tool.name.as_str(), tool)));
         served.conflicts.extend(state.conflicts.iter().map(String::as_str));
+        for member in &state.members {
+            served.members.entry(&member.workload).or_default().push(member);
+        }
+    }
+}
+
+impl<'a> Served<'a> {
+    /// One of its backends, as each node sees it.
+    pub(crate) fn member(&self, workload: &str) -> &[&'a MemberState] {
+        self.members.get(workload).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
@@ -70,7 +82,10 @@ fn badness(health: BackendHealth) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::UNIX_EPOCH;
+
+    use tidegate_proto::push::report::Folded;
 
     use super::*;
     use BackendHealth::{Degraded, Healthy, Unauthenticated, Unhealthy, Unknown};
@@ -85,15 +100,15 @@ mod tests {
             version: None,
             current: true,
             rejections: BTreeMap::new(),
-            backends: BTreeMap::new(),
-            virtual_servers: BTreeMap::new(),
+            reported: Arc::default(),
         }
     }
 
     fn check(nodes: &[BackendHealth], expected: BackendHealth) {
         let report = |health: &BackendHealth| {
             let state = BackendState { id: "b".into(), health: (*health).into(), ..Default::default() };
-            NodeState { backends: [("b".to_owned(), state)].into(), ..node() }
+            let reported = Folded { backends: [("b".to_owned(), state)].into(), ..Folded::default() };
+            NodeState { reported: Arc::new(reported), ..node() }
         };
         let reports: Vec<_> = nodes.iter().map(report).collect();
         let reported = Reported::fold(reports.iter());
@@ -116,7 +131,8 @@ mod tests {
                 urls: vec![url.into()],
                 ..Default::default()
             };
-            NodeState { virtual_servers: [("default/demo".to_owned(), state)].into(), ..node() }
+            let virtual_servers = [("default/demo".to_owned(), state)].into();
+            NodeState { reported: Arc::new(Folded { virtual_servers, ..Folded::default() }), ..node() }
         };
         let nodes = [serving("http://b"), serving("http://a"), serving("http://b")];
         let reported = Reported::fold(nodes.iter());

@@ -1,82 +1,10 @@
-//! The mock over the wire, as a gateway and as a test meet it.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+//! What it does when all is well, and its first tricks.
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use crate::SOON;
+use crate::client::{Client, body, call, text};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tidegate_bench_mock::{Control, Mock, Options};
-use tokio::net::TcpStream;
-
-/// A bound for what must happen soon; passing tests never wait for it.
-const SOON: Duration = Duration::from_secs(10);
-
-struct Client {
-    connection: SendRequest<Full<Bytes>>,
-    session: Option<String>,
-}
-
-impl Client {
-    async fn connect(mock: &Mock) -> Self {
-        let stream = TcpStream::connect(mock.addr).await.unwrap();
-        let (connection, driver) = handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(driver);
-        Self { connection, session: None }
-    }
-
-    async fn open(mock: &Mock) -> Self {
-        let mut client = Self::connect(mock).await;
-        let answer = client.post(initialize("2025-06-18")).await;
-        client.session = answer.headers().get("mcp-session-id").map(|v| v.to_str().unwrap().to_owned());
-        assert_eq!(body(answer).await["result"]["protocolVersion"], "2025-06-18");
-        client
-    }
-
-    async fn send(&mut self, method: &str, message: &str) -> hyper::Result<Response<Incoming>> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri("/mcp")
-            .header("host", "mock")
-            .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream");
-        if let Some(session) = &self.session {
-            request = request.header("mcp-session-id", session);
-        }
-        self.connection.ready().await?;
-        self.connection.send_request(request.body(Full::new(message.to_owned().into())).unwrap()).await
-    }
-
-    async fn post(&mut self, message: Value) -> Response<Incoming> {
-        self.send("POST", &message.to_string()).await.unwrap()
-    }
-
-    async fn call(&mut self, id: u64, tool: &str, arguments: Value) -> Response<Incoming> {
-        self.post(call(id, tool, arguments)).await
-    }
-}
-
-fn initialize(version: &str) -> Value {
-    json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
-        "protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}})
-}
-
-fn call(id: u64, tool: &str, arguments: Value) -> Value {
-    json!({"jsonrpc": "2.0", "id": id, "method": "tools/call",
-        "params": {"name": tool, "arguments": arguments, "_meta": {"progressToken": "p"}}})
-}
-
-async fn text(answer: Response<Incoming>) -> String {
-    String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
-}
-
-async fn body(answer: Response<Incoming>) -> Value {
-    serde_json::from_str(&text(answer).await).unwrap()
-}
 
 #[tokio::test]
 async fn echo_answers_with_the_bytes_of_its_arguments() {
@@ -208,4 +136,15 @@ async fn the_script_changes_what_clients_meet() {
     assert_eq!(listener.send("POST", &list().to_string()).await.unwrap().status(), 404);
     script(r#"{"close_connections":true}"#);
     mock.eventually(SOON, |s| s.connections_open == 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn several_share_threads_and_nothing_else() {
+    let mocks = Mock::start_many(&Options::named("m"), 3).unwrap();
+    for (n, mock) in mocks.iter().enumerate() {
+        let mut client = Client::open(mock).await;
+        let who = body(client.call(1, "who", json!({})).await).await;
+        assert_eq!(who["result"]["content"][0]["text"], format!("m-{n}"));
+    }
+    assert!(mocks.iter().all(|m| m.stats().calls_of("who") == 1));
 }

@@ -1,0 +1,100 @@
+//! What statuses were: `lastTransitionTime` moves only when a condition's status changes, and a phase that changes is said in
+//! the log once.
+
+use std::collections::BTreeMap;
+
+use tidegate_controlplane_api::ObjectRef;
+
+use super::{Condition, Status, Statuses};
+
+/// The memory of one process.
+#[derive(Debug, Default)]
+pub(super) struct Transitions {
+    objects: BTreeMap<ObjectRef, Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    phase: &'static str,
+    /// By type: whether it held, and since when.
+    conditions: BTreeMap<String, (bool, u64)>,
+}
+
+/// A phase that is another than before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    pub(super) object: ObjectRef,
+    /// Empty: it is new.
+    pub(super) from: &'static str,
+    pub(super) to: &'static str,
+    pub(super) message: String,
+}
+
+impl Transitions {
+    /// Stamps the conditions and remembers them; forgets objects that are gone. Returns the phases that changed.
+    pub(super) fn stamp(&mut self, statuses: &mut Statuses, now_unix_ms: u64) -> Vec<Turn> {
+        let mut before = std::mem::take(&mut self.objects);
+        let mut turns = Vec::new();
+        for (object, status) in statuses {
+            let known = before.remove(object).unwrap_or_default();
+            if known.phase != status.phase {
+                turns.push(Turn::new(object, known.phase, status));
+            }
+            let mut conditions = BTreeMap::new();
+            for condition in &mut status.conditions {
+                condition.since_unix_ms = since(&known, condition, now_unix_ms);
+                conditions.insert(condition.r#type.clone(), (condition.holds, condition.since_unix_ms));
+            }
+            self.objects.insert(object.clone(), Known { phase: status.phase, conditions });
+        }
+        turns
+    }
+}
+
+fn since(known: &Known, condition: &Condition, now_unix_ms: u64) -> u64 {
+    match known.conditions.get(&condition.r#type) {
+        Some((held, since)) if *held == condition.holds => *since,
+        _ => now_unix_ms,
+    }
+}
+
+impl Turn {
+    fn new(object: &ObjectRef, from: &'static str, status: &Status) -> Self {
+        Self { object: object.clone(), from, to: status.phase, message: status.message.clone() }
+    }
+
+    /// One line.
+    pub(super) fn log(&self) {
+        let Self { object, from, to, message } = self;
+        tracing::info!(%object, from, to, message, "phase changed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_controlplane_api::Kind;
+    use tidegate_controlplane_compile::{ObjectStatus, Phase};
+
+    use super::*;
+
+    fn check(memory: &mut Transitions, now: u64, holds: bool, message: &str, since: u64, turns: usize) {
+        let mut status = Status::of(&ObjectStatus::new(if holds { Phase::Ready } else { Phase::Failed }, ""));
+        status.set("Ready", holds, "Reason", message);
+        let mut statuses = Statuses::from([(ObjectRef::new(Kind::McpGroup, "default", "g"), status)]);
+        assert_eq!(memory.stamp(&mut statuses, now).len(), turns);
+        let status = statuses.into_values().next().unwrap();
+        assert_eq!(status.condition("Ready").unwrap().since_unix_ms, since);
+    }
+
+    #[test]
+    fn the_time_of_a_condition_moves_only_with_its_status() {
+        let mut memory = Transitions::default();
+        check(&mut memory, 10, true, "a", 10, 1);
+        check(&mut memory, 20, true, "a", 10, 0);
+        check(&mut memory, 30, true, "another message", 10, 0);
+        check(&mut memory, 40, false, "a", 40, 1);
+        check(&mut memory, 50, false, "a", 40, 0);
+        assert!(memory.stamp(&mut Statuses::new(), 60).is_empty());
+        check(&mut memory, 70, false, "gone and back", 70, 1);
+    }
+}

@@ -1,0 +1,216 @@
+//! What a call has to pass before it is sent: the breaker of its backend, that of its tool, and the backend's limit of
+//! calls in flight. What it was granted goes back when it ends, however it ends.
+
+use crate::backend::BackendState;
+use crate::metrics::inc;
+use crate::snapshot::Member;
+use crate::standing::{Cell, Refused};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+use tidegate_dataplane_core::breaker::{Position, Ticket, Verdict};
+use tidegate_dataplane_core::fault::Fault;
+use tidegate_proto::table::Limits;
+use tokio::sync::Semaphore;
+
+/// Room at one backend on this node. An edit of the limits starts a new one, beside what is in flight.
+pub(crate) struct Slots {
+    free: Semaphore,
+    waiting: AtomicU32,
+    limits: Limits,
+}
+
+/// Leave to send one call.
+pub(crate) struct Admitted {
+    pub(crate) member: Arc<Member>,
+    /// The breaker that the call's outcome counts for, where it is the tool's own.
+    tool: Option<Arc<Cell>>,
+    tickets: Tickets,
+    slot: bool,
+    settled: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Tickets {
+    backend: Option<Ticket>,
+    tool: Option<Ticket>,
+}
+
+/// Whom a failure counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// No connection could be had.
+    Backend,
+    /// What was called failed.
+    Call,
+}
+
+impl Slots {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let free = Semaphore::new(
+            usize::try_from(limits.requests).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS),
+        );
+        Self { free, waiting: AtomicU32::new(0), limits }
+    }
+
+    /// Calls in flight.
+    pub(crate) fn in_flight(&self) -> u64 {
+        u64::from(self.limits.requests).saturating_sub(self.free.available_permits() as u64)
+    }
+
+    /// Calls that wait.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.load(Relaxed).into()
+    }
+
+    fn try_take(&self) -> bool {
+        self.free.try_acquire().map(tokio::sync::SemaphorePermit::forget).is_ok()
+    }
+
+    /// Waits its turn; false at once when too many wait already.
+    async fn take(&self) -> bool {
+        let _place = Place::new(&self.waiting);
+        if self.waiting.load(Relaxed) > self.limits.pending {
+            return false;
+        }
+        self.free.acquire().await.map(tokio::sync::SemaphorePermit::forget).is_ok()
+    }
+
+    fn give_back(&self) {
+        self.free.add_permits(1);
+    }
+}
+
+/// One who waits.
+struct Place<'w>(&'w AtomicU32);
+
+impl<'w> Place<'w> {
+    fn new(waiting: &'w AtomicU32) -> Self {
+        waiting.fetch_add(1, Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Admitted {
+    /// Passes the breakers. A slot is taken separately: it may have to be waited for.
+    #[inline]
+    pub(crate) fn ask(member: &Arc<Member>, tool: Option<&Arc<Cell>>, now: Duration) -> Result<Self, Fault> {
+        let tickets = Tickets { backend: pass(member, member.standing.breaker.as_ref(), now)?, tool: None };
+        let mut admitted = Self { member: member.clone(), tool: None, tickets, slot: false, settled: false };
+        if let Some(tool) = tool {
+            // refused here, what the backend's breaker granted goes back by `Drop`
+            admitted.tickets.tool = pass(member, Some(tool), now)?;
+            admitted.tool = Some(tool.clone());
+        }
+        Ok(admitted)
+    }
+
+    /// A slot, if one is free now.
+    #[inline]
+    pub(crate) fn try_slot(&mut self) -> bool {
+        self.slot = self.slot || self.backend().slots.try_take();
+        self.slot
+    }
+
+    /// Waits for a slot among those that the limits let wait.
+    pub(crate) async fn wait_slot(&mut self) -> Result<(), Fault> {
+        if self.slot {
+            return Ok(());
+        }
+        self.slot = self.backend().slots.take().await;
+        if self.slot {
+            return Ok(());
+        }
+        inc(&self.backend().shared.stats.shed);
+        tracing::debug!(backend = %self.backend().spec.id, "call shed");
+        Err(Fault::BackendOverloaded { workload: self.member.workload.clone() })
+    }
+
+    fn backend(&self) -> &BackendState {
+        &self.member.backend
+    }
+
+    /// Tells how it ended, once.
+    #[inline]
+    pub(crate) fn settle(&mut self, verdict: Verdict, whose: Whose) {
+        if std::mem::replace(&mut self.settled, true) {
+            return;
+        }
+        let m = &self.member;
+        if let (Some(cell), Some(ticket)) = (&m.standing.breaker, self.tickets.backend) {
+            // where tools have their own, a failing tool says nothing of its backend
+            let own = self.tool.is_some() && whose == Whose::Call && verdict == Verdict::Failure;
+            record(m, cell, ticket, if own { Verdict::None } else { verdict });
+        }
+        if let (Some(cell), Some(ticket)) = (&self.tool, self.tickets.tool) {
+            let not_its_own = whose == Whose::Backend && verdict == Verdict::Failure;
+            record(m, cell, ticket, if not_its_own { Verdict::None } else { verdict });
+        }
+        m.standing.called(verdict);
+        let news = verdict == Verdict::Failure || (verdict == Verdict::Success && m.standing.unwell());
+        if news && m.probed {
+            m.backend.shared.hint.notify_one();
+        }
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.settle(Verdict::None, Whose::Call);
+        if self.slot {
+            self.backend().slots.give_back();
+        }
+    }
+}
+
+#[inline]
+fn pass(member: &Member, cell: Option<&Cell>, now: Duration) -> Result<Option<Ticket>, Fault> {
+    let Some(cell) = cell else { return Ok(None) };
+    ask(member, cell, now).map(Some).map_err(|Refused { position, retry_after }| {
+        inc(&member.standing.stats.refused);
+        Fault::CircuitOpen {
+            workload: member.workload.clone(),
+            state: position.as_str(),
+            retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX).max(1),
+        }
+    })
+}
+
+/// Leave from a breaker. The trial is announced.
+#[inline]
+pub(crate) fn ask(member: &Member, cell: &Cell, now: Duration) -> Result<Ticket, Refused> {
+    let (ticket, trial) = cell.admit(now)?;
+    if trial {
+        moved(member, Position::HalfOpen);
+    }
+    Ok(ticket)
+}
+
+/// Tells a breaker an outcome, and everybody when that moves it.
+#[inline]
+pub(crate) fn record(m: &Member, cell: &Cell, ticket: Ticket, verdict: Verdict) {
+    if let Some(to) = cell.record(ticket, verdict, || m.clock.now()) {
+        moved(m, to);
+    }
+}
+
+#[cold]
+fn moved(m: &Member, to: Position) {
+    inc(&m.standing.stats.breaker[to as usize]);
+    let (server, backend) = (&m.server, &m.backend.spec.id);
+    match to {
+        Position::Open => tracing::warn!(%server, %backend, "circuit breaker OPENED (threshold exceeded)"),
+        Position::Closed => tracing::info!(%server, %backend, "circuit breaker CLOSED (recovery successful)"),
+        Position::HalfOpen => {
+            tracing::info!(%server, %backend, "circuit breaker HALF-OPEN (testing recovery)")
+        }
+    }
+    m.backend.shared.breakers.notify_one();
+    m.contributed.notify_one();
+}

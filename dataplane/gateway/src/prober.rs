@@ -1,0 +1,325 @@
+//! One prober per backend and node, however many virtual servers use the backend: it keeps a session of its own, reads
+//! the list of tools, and tells every virtual server what it finds, by that server's interval, bound and threshold
+//! (spec 5.1 to 5.3). Requests only ever see the result.
+
+mod outcome;
+mod plan;
+
+use crate::backend::{BackendState, Reach, View};
+use crate::client::{self, ExchangeError, Link, Opened};
+use crate::metrics::inc;
+use crate::session::{lock, unix_ms};
+use crate::snapshot::{Member, Snapshot};
+use crate::state::Gateway;
+use outcome::{Found, chain};
+use plan::Plan;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+use tidegate_dataplane_core::catalog::Contribution;
+use tidegate_dataplane_core::protocol::ProtocolVersion;
+use tidegate_proto::table::BackendId;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinHandle;
+
+/// Bound of one look at a backend whose health nobody probes.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// For how long requests wait for a backend that is new and has not answered yet.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Contributions that arrive within this time make one snapshot; and building snapshots takes at most a tenth of one
+/// core, however much there is to merge.
+const COALESCE: Duration = Duration::from_millis(2);
+const MERGE_SHARE: u32 = 9;
+
+/// Backends that are looked at at the same time.
+const AT_ONCE: usize = 1024;
+
+/// Keeps a prober for every backend of the table, for as long as the process runs.
+pub(crate) async fn run(gw: Arc<Gateway>) {
+    tokio::spawn(merge(gw.clone()));
+    let mut swapped = gw.swapped.subscribe();
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let mut kept: HashMap<BackendId, Kept> = HashMap::new();
+    loop {
+        swapped.borrow_and_update();
+        let used = used_backends(&gw.snapshot());
+        kept.retain(|id, k| {
+            let stays = used.get(id).is_some_and(|(b, _)| b.slot == k.slot);
+            if !stays {
+                k.stop.notify_one();
+            }
+            stays
+        });
+        for (id, (backend, users)) in used {
+            tell_users(&backend, users);
+            kept.entry(id).or_insert_with(|| Kept::start(&gw, &backend, &turns));
+        }
+        if swapped.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The backends that some virtual server uses, and by which; others in the table are left alone.
+fn used_backends(snapshot: &Snapshot) -> HashMap<BackendId, (Arc<BackendState>, Vec<Arc<Member>>)> {
+    let mut used: HashMap<BackendId, (Arc<BackendState>, Vec<Arc<Member>>)> = HashMap::new();
+    for m in snapshot.servers.iter().flat_map(|s| &s.members) {
+        let entry = used.entry(m.backend.spec.id.clone());
+        entry.or_insert_with(|| (m.backend.clone(), Vec::new())).1.push(m.clone());
+    }
+    used
+}
+
+fn tell_users(backend: &BackendState, users: Vec<Arc<Member>>) {
+    let known = backend.shared.users.load();
+    let same = known.len() == users.len() && known.iter().zip(&users).all(|(a, b)| Arc::ptr_eq(a, b));
+    if !same {
+        backend.shared.users.store(Arc::new(users));
+        backend.shared.breakers.notify_one();
+    }
+}
+
+/// Builds the next snapshot when contributions changed.
+async fn merge(gw: Arc<Gateway>) {
+    let mut pause = COALESCE;
+    loop {
+        gw.contributed.notified().await;
+        tokio::time::sleep(pause).await;
+        let started = Instant::now();
+        gw.remerge();
+        pause = COALESCE.max(started.elapsed() * MERGE_SHARE);
+    }
+}
+
+struct Kept {
+    slot: u32,
+    stop: Arc<Notify>,
+    _task: JoinHandle<()>,
+}
+
+impl Kept {
+    fn start(gw: &Arc<Gateway>, backend: &Arc<BackendState>, turns: &Arc<Semaphore>) -> Self {
+        let stop = Arc::new(Notify::new());
+        let prober = Prober {
+            gw: gw.clone(),
+            backend: backend.clone(),
+            turns: turns.clone(),
+            session: None,
+            changed: Arc::new(Notify::new()),
+            plan: Plan::new(gw.clock, backend.slot),
+        };
+        let task = tokio::spawn(prober.run(stop.clone()));
+        Self { slot: backend.slot, stop, _task: task }
+    }
+}
+
+struct Prober {
+    gw: Arc<Gateway>,
+    backend: Arc<BackendState>,
+    turns: Arc<Semaphore>,
+    session: Option<OwnSession>,
+    /// The backend says that its list changed.
+    changed: Arc<Notify>,
+    plan: Plan,
+}
+
+/// The prober's session.
+struct OwnSession {
+    opened: Opened,
+    _listener: Option<Listener>,
+}
+
+/// Listens for changes until it is dropped.
+struct Listener(JoinHandle<()>);
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Prober {
+    async fn run(mut self, stop: Arc<Notify>) {
+        tokio::select! {
+            () = stop.notified() => {}
+            () = self.work() => {}
+        }
+        if let Some(session) = self.session.take() {
+            client::delete(&self.gw, &self.backend, link(&session.opened), LIMIT).await;
+        }
+    }
+
+    async fn work(&mut self) {
+        let (gw, backend) = (self.gw.clone(), self.backend.clone());
+        let grace = async {
+            tokio::time::sleep(GRACE).await;
+            if backend.shared.set_tried() {
+                gw.contributed.notify_one();
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = grace => {}
+            () = async { loop { self.turn().await } } => {}
+        }
+    }
+
+    /// Waits until there is something to do, and does it.
+    async fn turn(&mut self) {
+        let shared = self.backend.shared.clone();
+        let users = shared.users.load_full();
+        let next = self.plan.next(&users);
+        tokio::select! {
+            () = tokio::time::sleep_until(self.gw.clock.instant(next.at)) => {}
+            () = self.changed.notified() => return self.plan.list_changed(),
+            () = shared.hint.notified() => return self.plan.hinted(&users),
+            () = shared.breakers.notified() => return,
+        }
+        if next.retry_listing {
+            // a breaker that no probe will try: its tools come back, so that a call can
+            self.gw.contributed.notify_one();
+        }
+        if next.look {
+            self.look(&users).await;
+        }
+    }
+
+    /// One look at the backend, told to everybody who waits for one.
+    async fn look(&mut self, users: &[Arc<Member>]) {
+        let turns = self.turns.clone();
+        let turn = turns.acquire().await;
+        let limit = users.iter().filter(|m| m.probed).map(|m| m.health.timeout).max().unwrap_or(LIMIT);
+        let now = self.gw.clock.now();
+        if self.plan.was_hinted(now) {
+            users.iter().for_each(|m| m.standing.make_due());
+        }
+        inc(&self.backend.shared.stats.probes);
+        let asked = outcome::ask_breakers(users, now);
+        let started = Instant::now();
+        let talk = tokio::time::timeout(limit, self.talk(limit)).await;
+        let result = talk.unwrap_or(Err(ExchangeError::Timeout(limit)));
+        drop(turn);
+        let took = started.elapsed();
+        self.plan.looked(now, result.is_ok(), users.iter().any(|m| m.probed));
+        let found = match &result {
+            Ok(()) => Found::Answer,
+            Err(e) => Found::of(e),
+        };
+        match result {
+            Ok(()) => self.answered(took),
+            Err(e) => self.failed(&e),
+        }
+        self.backend.shared.set_suspect(found != Found::Answer);
+        if outcome::tell(users, asked, found, took, now, &mut self.plan) {
+            self.gw.contributed.notify_one();
+        }
+    }
+
+    /// Lists when it is time to, else a ping; opens a session first if there is none.
+    async fn talk(&mut self, limit: Duration) -> Result<(), ExchangeError> {
+        if let Some(session) = &self.session {
+            let list = self.plan.list_due(self.backend.shared.contribution.load().is_some());
+            match self.ask(&session.opened, list, limit).await {
+                // it does not know the session: it was restarted, which is no failure
+                Err(ExchangeError::Status(s @ 400..=499)) if !matches!(s, 401 | 403 | 408 | 429) => {}
+                said => return said.map(|list| self.store(list)),
+            }
+        }
+        self.session = None;
+        let latest = ProtocolVersion::LATEST;
+        let opened = client::initialize(&self.gw, &self.backend, latest, b"", limit).await?;
+        let listener = opened.announces.then(|| self.listen(&opened));
+        let session = self.session.insert(OwnSession { opened, _listener: listener });
+        let link = link(&session.opened);
+        let list = read(&self.gw, &self.backend, link, limit).await?;
+        self.store(Some(list));
+        Ok(())
+    }
+
+    async fn ask(
+        &self,
+        opened: &Opened,
+        list: bool,
+        limit: Duration,
+    ) -> Result<Option<Contribution>, ExchangeError> {
+        if list {
+            return read(&self.gw, &self.backend, link(opened), limit).await.map(Some);
+        }
+        client::ping(&self.gw, &self.backend, link(opened), limit).await.map(|()| None)
+    }
+
+    fn store(&mut self, list: Option<Contribution>) {
+        let Some(list) = list else { return };
+        self.plan.listed();
+        let shared = &self.backend.shared;
+        if shared.contribution.load().as_ref().is_none_or(|k| k.digest() != list.digest()) {
+            tracing::info!(backend = %shared.id, tools = list.len(), "capabilities read");
+            shared.contribution.store(Some(Arc::new(list)));
+            self.gw.contributed.notify_one();
+        }
+    }
+
+    fn listen(&self, opened: &Opened) -> Listener {
+        let (gw, backend, changed) = (self.gw.clone(), self.backend.clone(), self.changed.clone());
+        let (session, version) = (opened.binding.session.clone(), opened.binding.version);
+        Listener(tokio::spawn(async move {
+            let link = Link { session: &session, version: Some(version) };
+            client::listen(&gw, &backend, link, &changed).await;
+        }))
+    }
+
+    fn answered(&mut self, took: Duration) {
+        let shared = &self.backend.shared;
+        shared.took_us.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
+        if let Some(session) = &self.session {
+            *lock(&shared.view) = View {
+                message: String::new(),
+                protocol_version: session.opened.binding.version.as_str().into(),
+                server_name: session.opened.server_name.clone(),
+                checked_unix_ms: unix_ms(),
+            };
+        }
+        self.reached(Reach::Up);
+    }
+
+    fn failed(&self, e: &ExchangeError) {
+        inc(&self.backend.shared.stats.probe_failures);
+        let reach = match e {
+            ExchangeError::Status(401 | 403) => Reach::Unauthenticated,
+            _ => Reach::Down,
+        };
+        let mut view = lock(&self.backend.shared.view);
+        *view = View { message: chain(e), checked_unix_ms: unix_ms(), ..std::mem::take(&mut *view) };
+        drop(view);
+        if self.reached(reach) {
+            tracing::warn!(backend = %self.backend.spec.id, error = chain(e), "backend not reachable");
+        }
+    }
+
+    /// Notes what was seen last; true when that is news.
+    fn reached(&self, reach: Reach) -> bool {
+        let shared = &self.backend.shared;
+        let news = shared.set_reach(reach);
+        if shared.set_tried() || news {
+            self.gw.contributed.notify_one();
+        }
+        news
+    }
+}
+
+async fn read(
+    gw: &Gateway,
+    b: &BackendState,
+    link: Link<'_>,
+    limit: Duration,
+) -> Result<Contribution, ExchangeError> {
+    let pages = client::list_tools(gw, b, link, limit).await?;
+    Contribution::parse(&pages).map_err(|e| ExchangeError::Protocol(e.to_string()))
+}
+
+fn link(opened: &Opened) -> Link<'_> {
+    Link { session: &opened.binding.session, version: Some(opened.binding.version) }
+}

@@ -1,0 +1,117 @@
+//! What a look at a backend means for the virtual servers that use it.
+
+use super::plan::Plan;
+use crate::admission;
+use crate::client::ExchangeError;
+use crate::snapshot::Member;
+use std::sync::Arc;
+use std::time::Duration;
+use tidegate_dataplane_core::breaker::{Ticket, Verdict};
+use tidegate_dataplane_core::health::{Cause, Health, Sample};
+use tidegate_proto::table::OutgoingAuth;
+
+/// An answer that took longer is that of a degraded backend (spec 5.1).
+const SLOW: Duration = Duration::from_secs(5);
+
+/// What came of a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Answer,
+    /// HTTP 401 or 403.
+    Challenge,
+    Failure(Cause),
+}
+
+impl Found {
+    pub(super) fn of(e: &ExchangeError) -> Self {
+        match e {
+            ExchangeError::Status(401 | 403) => Self::Challenge,
+            ExchangeError::Status(500..=599) => Self::Failure(Cause::Unavailable),
+            ExchangeError::Timeout(_) => Self::Failure(Cause::Timeout),
+            ExchangeError::Connect(_) | ExchangeError::Io(_) | ExchangeError::Ended => {
+                Self::Failure(Cause::Connection)
+            }
+            ExchangeError::Http(_)
+            | ExchangeError::TooLarge
+            | ExchangeError::Status(_)
+            | ExchangeError::Protocol(_) => Self::Failure(Cause::Other),
+        }
+    }
+
+    /// For a virtual server that waits for no longer than `timeout`.
+    fn sample(self, took: Duration, timeout: Duration, credential: bool) -> Sample {
+        match self {
+            Self::Failure(cause) => Sample::Failure(cause),
+            _ if took > timeout => Sample::Failure(Cause::Timeout),
+            Self::Challenge => Sample::challenged(credential),
+            Self::Answer => Sample::Success { slow: took > SLOW },
+        }
+    }
+}
+
+/// Leave from the breakers of all who are to learn of the next look: where one is open, that look may be the trial.
+pub(super) fn ask_breakers(users: &[Arc<Member>], now: Duration) -> Vec<Option<Ticket>> {
+    let ask = |m: &Arc<Member>| {
+        let cell = m.standing.breaker.as_ref()?;
+        let trial = m.standing.trial_at().is_some_and(|at| at <= now);
+        if !m.probed || !(trial || m.standing.due() <= now) {
+            return None;
+        }
+        admission::ask(m, cell, now).ok()
+    };
+    users.iter().map(ask).collect()
+}
+
+/// Tells everybody; true when somebody's list changes with it.
+pub(super) fn tell(
+    users: &[Arc<Member>],
+    asked: Vec<Option<Ticket>>,
+    found: Found,
+    took: Duration,
+    now: Duration,
+    plan: &mut Plan,
+) -> bool {
+    let mut changed = false;
+    for (m, ticket) in users.iter().zip(asked).filter(|(m, _)| m.probed) {
+        let credential = !matches!(m.backend.spec.outgoing_auth, OutgoingAuth::Unauthenticated);
+        let sample = found.sample(took, m.health.timeout, credential);
+        let interval = plan.jitter(m.health.interval);
+        let before = m.standing.health();
+        if let Some(to) = m.standing.probed(sample, now, interval, m.health.unhealthy_threshold) {
+            log(m, before, to);
+            changed = true;
+        }
+        if let (Some(cell), Some(ticket)) = (&m.standing.breaker, ticket) {
+            let verdict = match sample {
+                Sample::Failure(Cause::Connection | Cause::Timeout | Cause::Unavailable) => Verdict::Failure,
+                // it answered, whatever it said
+                _ => Verdict::Success,
+            };
+            admission::record(m, cell, ticket, verdict);
+        }
+    }
+    changed
+}
+
+fn log(m: &Member, from: Health, to: Health) {
+    let (server, backend, why) = (&m.server, &m.backend.spec.id, m.standing.view(true).message);
+    let (from, to) = (from.as_str(), to.as_str());
+    match to {
+        "healthy" | "degraded" => {
+            tracing::info!(%server, %backend, from, to, why, "backend health changed")
+        }
+        _ => tracing::warn!(%server, %backend, from, to, why, "backend health changed"),
+    }
+}
+
+/// The whole chain of causes, for the log.
+pub(super) fn chain(e: &dyn std::error::Error) -> String {
+    let mut text = e.to_string();
+    let mut source = e.source();
+    while let Some(s) = source {
+        text.push_str(": ");
+        text.push_str(&s.to_string());
+        source = s.source();
+    }
+    text
+}
