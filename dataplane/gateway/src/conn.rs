@@ -12,6 +12,7 @@ mod kept;
 mod opening;
 mod operational;
 mod post;
+mod record;
 mod reply;
 mod request;
 mod slow;
@@ -19,8 +20,6 @@ mod status;
 mod stream;
 
 use crate::io::Io;
-use crate::metrics::{End, Kind};
-use crate::snapshot::Server;
 use crate::state::Gateway;
 use call::Call;
 use slow::Slow;
@@ -109,29 +108,12 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// Counts a request exactly once, also when its future is dropped: until told otherwise, the client left.
-struct Record {
-    server: Arc<Server>,
-    kind: Kind,
-    end: End,
-}
-
-impl Record {
-    fn new(server: &Arc<Server>, kind: Kind) -> Self {
-        Self { server: server.clone(), kind, end: End::ClientGone }
-    }
-}
-
-impl Drop for Record {
-    fn drop(&mut self) {
-        self.server.lasting.stats.count(self.kind, self.end);
-    }
-}
-
 /// What every disposition needs to know of the request.
 #[derive(Clone, Copy)]
 struct Arrival {
     at: Instant,
-    /// the client asked to close
+    /// the client's address
+    from: IpAddr,
+    /// the connection ends with the answer
     close: bool,
 }

@@ -23,6 +23,7 @@ mod prober;
 pub mod push;
 mod refuse;
 mod report;
+mod request_log;
 mod run;
 mod session;
 mod snapshot;
@@ -31,6 +32,7 @@ mod state;
 mod upstream;
 mod worker;
 
+pub use admin::LogFilter;
 pub use clients::ClientLimits;
 pub use run::{RunError, Serve, run};
 pub use state::{Gateway, Options};

@@ -44,6 +44,18 @@ const KINDS: [&str; 8] =
     ["tools_call", "tools_list", "initialize", "notification", "stream", "delete", "ping", "other"];
 const ENDS: [&str; 4] = ["ok", "fault", "client_gone", "cut"];
 
+impl End {
+    pub(crate) fn as_str(self) -> &'static str {
+        ENDS[self as usize]
+    }
+}
+
+impl Kind {
+    pub(crate) fn as_str(self) -> &'static str {
+        KINDS[self as usize]
+    }
+}
+
 /// Upper bounds of the latency buckets, in microseconds.
 const BOUNDS: [u64; 14] = [
     250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000,

@@ -1,6 +1,6 @@
 //! Putting the services together and running them until the process is told to stop.
 
-use crate::admin::Admin;
+use crate::admin::{Admin, LogFilter};
 use crate::ports;
 use crate::prober;
 use crate::push::{self, PushConfig};
@@ -26,6 +26,8 @@ use tokio::sync::watch;
 pub struct Serve {
     /// Address of the admin port.
     pub admin: SocketAddr,
+    /// What `/logging` there shows and changes.
+    pub log: Arc<dyn LogFilter>,
     /// The control plane, and where state is kept.
     pub push: PushConfig,
     /// Stop also when the standard input ends: for a parent that may be killed.
@@ -73,7 +75,7 @@ pub fn run(gw: Arc<Gateway>, serve: Serve) -> Result<(), RunError> {
     for (index, socket) in shared.into_iter().enumerate() {
         server.add_service(Worker::new(gw.clone(), index, socket, porter.clone()));
     }
-    server.add_service(admin(&gw, serve.admin));
+    server.add_service(admin(&gw, &serve));
     server.add_service(background_service("prober", Probers(gw.clone())));
     let signal = Stop { gw: gw.clone(), exit_on_stdin_close: serve.exit_on_stdin_close };
     server.add_service(background_service("push", Push { gw, config: serve.push, loaded }));
@@ -81,12 +83,13 @@ pub fn run(gw: Arc<Gateway>, serve: Serve) -> Result<(), RunError> {
     Ok(())
 }
 
-fn admin(gw: &Arc<Gateway>, addr: SocketAddr) -> ListeningService<HttpServer<Admin>> {
-    let mut admin = ListeningService::new("admin".into(), HttpServer::new_app(Admin { gw: gw.clone() }));
+fn admin(gw: &Arc<Gateway>, serve: &Serve) -> ListeningService<HttpServer<Admin>> {
+    let app = Admin { gw: gw.clone(), log: serve.log.clone() };
+    let mut admin = ListeningService::new("admin".into(), HttpServer::new_app(app));
     let mut options = TcpSocketOptions::default();
     // so that the next process can take over
     options.so_reuseport = Some(true);
-    admin.add_tcp_with_settings(&addr.to_string(), options);
+    admin.add_tcp_with_settings(&serve.admin.to_string(), options);
     admin
 }
 

@@ -3,9 +3,10 @@
 use clap::{Parser, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tidegate_dataplane_gateway::push::{ControlPlaneAddr, PushConfig};
-use tidegate_dataplane_gateway::{ClientLimits, Options, Serve};
+use tidegate_dataplane_gateway::{ClientLimits, LogFilter, Options, Serve};
 
 /// The node gateway for MCP servers: serves the virtual servers that a control plane pushes.
 #[derive(Parser)]
@@ -28,7 +29,7 @@ pub(crate) struct Args {
     /// Shared port for clients
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4483")]
     listen: SocketAddr,
-    /// Port for /metrics, /healthz and /readyz
+    /// Port for /metrics, /healthz, /readyz and /logging; whoever reaches it can change what is logged
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4485")]
     admin: SocketAddr,
     /// Name of this node [default: the host name]
@@ -120,13 +121,14 @@ impl Args {
         }
     }
 
-    pub(crate) fn serve(self) -> anyhow::Result<Serve> {
+    pub(crate) fn serve(self, log: Arc<dyn LogFilter>) -> anyhow::Result<Serve> {
         let node = match self.node {
             Some(node) => node,
             None => nix::unistd::gethostname()?.to_string_lossy().into_owned(),
         };
         Ok(Serve {
             admin: self.admin,
+            log,
             exit_on_stdin_close: self.exit_on_stdin_close,
             push: PushConfig {
                 control_plane: self.control_plane,

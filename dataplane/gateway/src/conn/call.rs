@@ -2,12 +2,13 @@
 //! on; say it again where that is safe; and settle what is left: the connection, the breakers, the counters, the
 //! cancellation.
 
+use super::Arrival;
 use super::again::Again;
 use super::answer::{Answer, Ended};
 use super::kept::Kept;
+use super::record::Record;
 use super::reply::{self, id_or_null};
 use super::request::Conn;
-use super::{Arrival, Record};
 use crate::admission::{Admitted, Whose};
 use crate::client::{self, Link};
 use crate::io::Io;
@@ -51,6 +52,7 @@ pub(super) struct Call {
 impl Conn<'_> {
     /// Runs a call to its end; false when the client's connection ends with it.
     pub(super) async fn call<C: Io>(&mut self, io: &mut C, mut call: Call) -> bool {
+        call.record.tool = Some(call.position);
         self.deadline.arm(call.arrival.at, call.bound);
         let idle = call.admitted.member.idle_timeout.unwrap_or(call.bound);
         let mut answer = Answer::new(call.progress.then_some(idle), call.arrival.close);
@@ -204,10 +206,10 @@ impl Conn<'_> {
             tracing::warn!(backend = %b.spec.id, fault = fault.code(), answered, count, "calls failed");
         }
         if answer.started() {
-            call.record.end = End::Cut;
+            call.record.fail(End::Cut, &fault);
             return self.cut(io, &call, answer, &fault).await;
         }
-        call.record.end = End::Fault;
+        call.record.fail(End::Fault, &fault);
         self.call_fault(io, &fault, call.arrival).await
     }
 

@@ -1,15 +1,15 @@
 //! From a whole request to what becomes of it: which virtual server, which endpoint, which method.
 
+use super::record::{self, Record};
 use super::reply::{self, id_or_null};
 use super::request::Conn;
 use super::slow::{Slow, SlowKind};
-use super::{Arrival, Record, Step};
+use super::{Arrival, Step};
 use crate::io::Io;
-use crate::metrics::{End, Kind};
+use crate::metrics::Kind;
 use crate::snapshot::{Server, Snapshot};
 use std::sync::Arc;
 use std::task::Context;
-use std::time::Instant;
 use tidegate_dataplane_codec::http::RequestHead;
 use tidegate_dataplane_core::fault::Fault;
 use tidegate_dataplane_core::protocol::ProtocolVersion;
@@ -27,7 +27,7 @@ impl Conn<'_> {
         head: &RequestHead<'_, '_>,
         body: &[u8],
     ) -> Step {
-        let arrival = Arrival { at: Instant::now(), close: head.close || self.site.gw.is_draining() };
+        let arrival = Arrival { close: head.close || self.site.gw.is_draining(), ..self.arrival() };
         self.id.clear();
         let snapshot = self.site.gw.snapshot();
         let (server, endpoint) = match self.locate(&snapshot, head) {
@@ -38,7 +38,10 @@ impl Conn<'_> {
                     Some(endpoint @ (Endpoint::Health | Endpoint::Ready)) => {
                         self.operational(cx, io, head, None, endpoint, arrival)
                     }
-                    _ => self.fault(cx, io, &fault, arrival),
+                    _ => {
+                        record::stray(&fault, arrival);
+                        self.fault(cx, io, &fault, arrival)
+                    }
                 };
             }
         };
@@ -120,7 +123,7 @@ impl Conn<'_> {
     ) -> Step {
         match self.session(head, server) {
             Ok(session) => Step::Slow(Box::new(Slow {
-                record: Record::new(server, kind),
+                record: Record::new(server, kind, arrival),
                 session: Some(session),
                 kind: then,
                 arrival,
@@ -152,7 +155,7 @@ impl Conn<'_> {
         fault: &Fault,
         arrival: Arrival,
     ) -> Step {
-        server.lasting.stats.count(kind, End::Fault);
+        record::refused(server, kind, fault, arrival);
         self.fault(cx, io, fault, arrival)
     }
 

@@ -4,14 +4,15 @@
 use super::call::Call;
 use super::kept::Kept;
 use super::post::{Message, slow};
+use super::record::{self, Record};
 use super::request::Conn;
 use super::slow::SlowKind;
-use super::{Arrival, Record, Step, reply};
+use super::{Arrival, Step, reply};
 use crate::admission::Admitted;
 use crate::client::{Link, write_link};
 use crate::io::Io;
 use crate::local::{Local, local};
-use crate::metrics::{End, Kind};
+use crate::metrics::Kind;
 use crate::session::Session;
 use crate::snapshot::{Member, Server, ToolRule};
 use crate::upstream::Upstream;
@@ -70,7 +71,7 @@ impl Conn<'_> {
         drop(binding);
         Step::Call(Call {
             bound: rule.and_then(|r| r.timeout).unwrap_or(member.call_timeout),
-            record: Record::new(m.server, Kind::Call),
+            record: Record::new(m.server, Kind::Call, m.arrival),
             admitted,
             session,
             position,
@@ -92,7 +93,7 @@ impl Conn<'_> {
         fault: &Fault,
         arrival: Arrival,
     ) -> Step {
-        server.lasting.stats.count(Kind::Call, End::Fault);
+        record::refused(server, Kind::Call, fault, arrival);
         let answer = self.write_call_fault(fault, arrival);
         self.reply(cx, io, &[&answer], arrival)
     }

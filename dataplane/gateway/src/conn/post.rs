@@ -1,10 +1,11 @@
 //! POST: one JSON-RPC message from the client.
 
+use super::record::{self, Record};
 use super::request::Conn;
 use super::slow::{Slow, SlowKind};
-use super::{Arrival, Record, Step, reply};
+use super::{Arrival, Step, reply};
 use crate::io::Io;
-use crate::metrics::{End, Kind};
+use crate::metrics::Kind;
 use crate::session::Session;
 use crate::snapshot::Server;
 use std::borrow::Cow;
@@ -90,7 +91,7 @@ impl Conn<'_> {
                 slow(m, Kind::Notification, Some(session), kind)
             }
             Action::Initialized | Action::Cancelled | Action::Notification | Action::Response => {
-                m.server.lasting.stats.count(Kind::Notification, End::Ok);
+                record::answered(m.server, Kind::Notification, m.arrival);
                 self.reply(cx, io, &[&reply::json(202, &[], m.arrival.close, b"")], m.arrival)
             }
             Action::Unsupported | Action::Initialize => {
@@ -134,7 +135,7 @@ impl Conn<'_> {
         kind: Kind,
         result: &[u8],
     ) -> Step {
-        m.server.lasting.stats.count(kind, End::Ok);
+        record::answered(m.server, kind, m.arrival);
         crate::local::local(|l| {
             write_result_head(&mut l.out, &self.id, result.len(), m.arrival.close);
             self.reply(cx, io, &[&l.out, result, b"}"], m.arrival)
@@ -159,7 +160,7 @@ pub(super) fn write_result_head(out: &mut Vec<u8>, id: &[u8], result: usize, clo
 
 pub(super) fn slow(m: &Message<'_>, kind: Kind, session: Option<Arc<Session>>, then: SlowKind) -> Step {
     Step::Slow(Box::new(Slow {
-        record: Record::new(m.server, kind),
+        record: Record::new(m.server, kind, m.arrival),
         session,
         kind: then,
         arrival: m.arrival,

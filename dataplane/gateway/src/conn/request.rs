@@ -1,5 +1,6 @@
 //! Reading requests: until there is a whole one, then it is decided on.
 
+use super::record;
 use super::reply::{self, id_or_null};
 use super::{Arrival, Peer, Site, Step};
 use crate::deadline::Deadline;
@@ -263,8 +264,18 @@ impl<'s> Conn<'s> {
         if self.part != part {
             self.part = part;
             let o = &self.site.gw.options;
-            self.deadline.arm(Instant::now(), if part == Part::Head { o.head } else { o.read });
+            let bound = match part {
+                Part::Head if self.leaving => linger(o.drain).min(o.head),
+                Part::Head => o.head,
+                _ => o.read,
+            };
+            self.deadline.arm(Instant::now(), bound);
         }
+    }
+
+    /// What is known of any request that came now.
+    pub(super) fn arrival(&self) -> Arrival {
+        Arrival { at: Instant::now(), from: self.peer.address, close: false }
     }
 
     fn done(&mut self, used: usize, step: Step) -> Looked {
@@ -275,7 +286,9 @@ impl<'s> Conn<'s> {
     }
 
     fn too_large<C: Io>(&mut self, cx: &mut Context<'_>, io: &mut C, used: usize) -> Looked {
-        let step = self.fault(cx, io, &Fault::BodyTooLarge, closing());
+        let arrival = Arrival { close: true, ..self.arrival() };
+        record::stray(&Fault::BodyTooLarge, arrival);
+        let step = self.fault(cx, io, &Fault::BodyTooLarge, arrival);
         self.done(used, step)
     }
 
@@ -284,13 +297,11 @@ impl<'s> Conn<'s> {
         self.site.gw.stats.fault("bad_http");
         tracing::debug!(reason = e.reason(), "request refused");
         self.id.clear();
-        let body = Fault::BadHttp(e.reason()).body(id_or_null(b""));
+        let fault = Fault::BadHttp(e.reason());
+        record::stray(&fault, self.arrival());
+        let body = fault.body(id_or_null(b""));
         let answer = reply::json(e.status(), &[], true, &body);
         let rest = reply::send(cx, io, &[&answer]).unwrap_or_default();
         self.done(used, Step::Replied { rest, close: true })
     }
-}
-
-fn closing() -> Arrival {
-    Arrival { at: Instant::now(), close: true }
 }

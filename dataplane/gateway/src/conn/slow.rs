@@ -1,12 +1,13 @@
 //! What takes more than one poll: opening and ending sessions, cancelling, waiting for a first list.
 
+use super::Arrival;
 use super::call::Call;
 use super::forward::Waiting;
 use super::opening::Opening;
 use super::post::write_result_head;
+use super::record::Record;
 use super::reply;
 use super::request::Conn;
-use super::{Arrival, Record};
 use crate::admission::Admitted;
 use crate::client::{self, Link};
 use crate::clients::What;
@@ -77,7 +78,10 @@ impl Conn<'_> {
             }
             (_, None) => Err(Fault::MissingSession),
         };
-        record.end = if answer.is_ok() { End::Ok } else { End::Fault };
+        match &answer {
+            Ok(_) => record.end = End::Ok,
+            Err(fault) => record.fail(End::Fault, fault),
+        }
         let answer = answer.unwrap_or_else(|fault| self.write_fault(&fault, arrival));
         self.deadline.arm(Instant::now(), self.site.gw.options.read);
         self.flush(io, &answer).await && !arrival.close
@@ -177,8 +181,9 @@ impl Conn<'_> {
         let server = record.server.clone();
         let found = server.tool(&name).and_then(|(at, rule)| Some((at, server.catalog.at(at)?, rule)));
         let Some((position, tool, rule)) = found else {
-            record.end = End::Fault;
-            let answer = self.write_fault(&Fault::unknown_tool(&name), arrival);
+            let fault = Fault::unknown_tool(&name);
+            record.fail(End::Fault, &fault);
+            let answer = self.write_fault(&fault, arrival);
             self.deadline.arm(Instant::now(), self.site.gw.options.read);
             return self.flush(io, &answer).await && !arrival.close;
         };
@@ -187,7 +192,8 @@ impl Conn<'_> {
         let admitted = match Admitted::ask(member, breaker, self.site.gw.clock.now()) {
             Ok(admitted) => admitted,
             Err(fault) => {
-                record.end = End::Fault;
+                record.tool = Some(position);
+                record.fail(End::Fault, &fault);
                 return self.call_fault(io, &fault, arrival).await;
             }
         };

@@ -1,8 +1,9 @@
 //! The GET stream of a session: held open with keep-alives; tells the client when the list of tools changed.
 
+use super::Arrival;
+use super::record::Record;
 use super::reply;
 use super::request::Conn;
-use super::{Arrival, Record};
 use crate::clients::What;
 use crate::io::Io;
 use crate::local::local;
@@ -47,7 +48,7 @@ impl Conn<'_> {
         arrival: Arrival,
     ) -> bool {
         let Ok(_place) = self.site.gw.clients.take(self.peer.address, What::Stream) else {
-            record.end = End::Fault;
+            record.fail(End::Fault, &Fault::Overloaded);
             let answer = self.write_fault(&Fault::Overloaded, arrival);
             return self.flush(io, &answer).await && !arrival.close;
         };

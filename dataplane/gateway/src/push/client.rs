@@ -29,6 +29,9 @@ const REPORT_EVERY: Duration = Duration::from_millis(100);
 /// How long a written table may wait for the disk; a crash of the machine loses that much.
 const SYNC_AFTER: Duration = Duration::from_secs(1);
 
+/// Least time before a stream is opened again that another process of this name has replaced.
+const REPLACED: Duration = Duration::from_secs(10);
+
 /// The push client of a node.
 pub(super) struct Client {
     config: PushConfig,
@@ -53,6 +56,17 @@ enum End {
     Stream(#[from] StreamError),
     #[error("closed by this node: {0}")]
     Closed(CloseReason),
+}
+
+impl End {
+    /// How long to wait instead of `wait`. Two processes of one name would otherwise take the stream from each
+    /// other all the time: while one takes over, and where a name was given twice.
+    fn patience(&self, wait: Duration) -> Duration {
+        match self {
+            Self::Stream(e) if e.is_replaced() => wait.max(REPLACED),
+            _ => wait,
+        }
+    }
 }
 
 /// What happens next on an open stream.
@@ -117,7 +131,7 @@ impl Client {
                 Err(end) => end,
             };
             self.settle().await;
-            let wait = backoff.next(self.random());
+            let wait = end.patience(backoff.next(self.random()));
             log_end(&self.config, &end, wait, std::mem::take(&mut is_news));
             tokio::select! {
                 biased;
@@ -303,5 +317,24 @@ fn log_end(config: &PushConfig, end: &End, wait: Duration, is_news: bool) {
         tracing::warn!(control_plane = %config.control_plane, error, retry_ms, "control plane lost");
     } else {
         tracing::debug!(control_plane = %config.control_plane, error, retry_ms, "control plane not reached");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_was_replaced_does_not_come_back_at_once() {
+        let (short, long) = (Duration::from_millis(100), Duration::from_secs(20));
+        let ended = |status| End::Stream(StreamError::Status(Box::new(status)));
+        for (end, wait, expected) in [
+            (ended(tonic::Status::aborted("replaced")), short, REPLACED),
+            (ended(tonic::Status::aborted("replaced")), long, long),
+            (ended(tonic::Status::unavailable("stopping")), short, short),
+            (End::Stream(StreamError::Ended), short, short),
+        ] {
+            assert_eq!(end.patience(wait), expected, "{end}");
+        }
     }
 }

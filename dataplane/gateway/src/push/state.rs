@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tidegate_proto::keys::KeyRing;
 use tidegate_proto::persist::{self, PersistError};
@@ -12,6 +13,12 @@ use tidegate_proto::table::Table;
 
 const TABLE_FILE: &str = "last-known-good.table";
 const KEYS_FILE: &str = "session-keys";
+
+/// How the name of a file ends that is being written.
+const TEMPORARY: &str = ".tmp";
+
+/// A file is written within moments: one that was not renamed after this time never will be.
+const LEFTOVER: Duration = Duration::from_secs(60);
 
 /// Largest file that is read: a table came in one message, and a little is put around it.
 const MAX_FILE: u64 = 2 * MAX_MESSAGE as u64;
@@ -40,6 +47,7 @@ enum ReadError {
 /// Reads what the node last served. A damaged file is reported and moved aside, so that it can be looked at
 /// and is not reported again.
 pub fn load_last_known_good(state_dir: &Path) -> LoadedState {
+    remove_leftovers(state_dir, SystemTime::now());
     let mut problems = Vec::new();
     let table = load(&state_dir.join(TABLE_FILE), persist::decode, &mut problems);
     let keys_file = state_dir.join(KEYS_FILE);
@@ -120,16 +128,28 @@ fn chain(error: &ReadError) -> String {
 
 fn replace(dir: &Path, name: &str, bytes: &[u8], mode: u32) -> io::Result<File> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let temporary = dir.join(format!(".{name}.tmp"));
-    // one left over by a crash may have another mode
-    match fs::remove_file(&temporary) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
+    // while one process takes over from another, both write here: no name is used twice
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+    let temporary = dir.join(format!(".{name}.{}-{nanos}{TEMPORARY}", std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
-    file.write_all(bytes)?;
-    fs::rename(&temporary, dir.join(name))?;
-    Ok(file)
+    let done = file.write_all(bytes).and_then(|()| fs::rename(&temporary, dir.join(name)));
+    if done.is_err() {
+        // what is left is old before long, and removed by the next boot
+        let _ = fs::remove_file(&temporary);
+    }
+    done.map(|()| file)
+}
+
+/// Removes what a crash left half-written; what is young may be another process's.
+fn remove_leftovers(dir: &Path, now: SystemTime) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let old = || now.duration_since(entry.metadata().ok()?.modified().ok()?).ok();
+        if name.to_string_lossy().ends_with(TEMPORARY) && old().is_some_and(|age| age > LEFTOVER) {
+            // one that stays does no harm
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -178,6 +198,29 @@ mod tests {
         assert_eq!(loaded.problems, [expected]);
         assert!(load_last_known_good(dir.path()).problems.is_empty());
         assert_eq!(fs::read(dir.path().join(format!("{TABLE_FILE}.damaged"))).unwrap(), bytes);
+    }
+
+    #[test]
+    fn writers_do_not_disturb_each_other_and_leave_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..50).for_each(|_| save_keys(dir.path(), &ring()).unwrap()));
+            }
+        });
+        assert_eq!(load_last_known_good(dir.path()).keys, Some(ring()));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_crash_left_is_removed_once_it_is_old() {
+        let dir = tempfile::tempdir().unwrap();
+        save_keys(dir.path(), &ring()).unwrap();
+        fs::write(dir.path().join(".session-keys.1-2.tmp"), "half").unwrap();
+        for (age, left) in [(0, 2), (59, 2), (120, 1)] {
+            remove_leftovers(dir.path(), SystemTime::now() + Duration::from_secs(age));
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), left, "after {age} s");
+        }
     }
 
     #[test]

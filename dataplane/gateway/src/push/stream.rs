@@ -46,6 +46,13 @@ pub(super) enum StreamError {
     Stalled,
 }
 
+impl StreamError {
+    /// Another process speaks for this node now.
+    pub(super) fn is_replaced(&self) -> bool {
+        matches!(self, Self::Status(status) if status.code() == tonic::Code::Aborted)
+    }
+}
+
 impl Stream {
     /// Connects and sends the first messages.
     pub(super) async fn open(

@@ -344,3 +344,142 @@ fn sigterm_lets_a_call_over_http2_finish() {
         assert_eq!(world.gateway.ended().code(), Some(0));
     });
 }
+
+#[test]
+fn a_client_that_does_not_read_over_http2_is_cut_and_others_on_its_connection_are_not() {
+    let a = mock("a");
+    let world = World::with([&Vmcp::named("demo").with("a", a.addr)], &["--read-ms", "500"]);
+    run(async {
+        let mut client = Client::open(world.gateway.addr).await;
+        let mut other = Client::open(world.gateway.addr).await;
+        let unread = client.post(&call(1, "a_big", json!({"bytes": 8 << 20}))).await;
+        assert_eq!(unread.status(), 200);
+        world.gateway.metric_where("tidegate_slow_readers_total", "", |n| n == 1.0);
+        assert!(soon(unread.into_body().collect()).await.is_err(), "its stream is reset");
+        assert_eq!(client.call_text("a_who", json!({})).await, "a", "its connection goes on");
+        assert_eq!(other.call_text("a_who", json!({})).await, "a");
+        assert_eq!(world.gateway.metric("tidegate_backend_timeouts_total", ""), 0.0);
+    });
+}
+
+#[test]
+fn a_request_over_http2_that_never_ends_is_reset_at_its_bound() {
+    let a = mock("a");
+    let world = World::with([&Vmcp::named("demo").with("a", a.addr)], &["--read-ms", "300"]);
+    let mut raw = Raw::open(world.gateway.addr);
+    raw.send(&headers(1, POST, false));
+    raw.send(&frame(DATA, 0, 1, b"{"));
+    world.gateway.metric_where("tidegate_request_timeouts_total", "", |n| n == 1.0);
+    assert_eq!(raw.until(RST_STREAM).stream, 1);
+}
+
+#[test]
+fn streams_of_one_connection_are_bounded_and_a_flood_of_resets_ends_it() {
+    let a = mock("a");
+    let world = World::over(&a);
+    let mut raw = Raw::open(world.gateway.addr);
+    let settings = raw.until(SETTINGS).payload;
+    let most =
+        settings.chunks(6).find(|s| s[..2] == [0, 3]).map(|s| u32::from_be_bytes([s[2], s[3], s[4], s[5]]));
+    assert_eq!(most, Some(100), "SETTINGS_MAX_CONCURRENT_STREAMS");
+    // opened and reset at once, over and over: CVE-2023-44487
+    let mut flood = Vec::new();
+    for n in 0..20_000 {
+        flood.extend(headers(2 * n + 1, POST, false));
+        flood.extend(frame(RST_STREAM, 0, 2 * n + 1, &8_u32.to_be_bytes()));
+    }
+    raw.flood(flood);
+    let goaway = raw.until(GOAWAY).payload;
+    assert_eq!(goaway[4..8], 11_u32.to_be_bytes(), "ENHANCE_YOUR_CALM");
+    assert_eq!(world.client().call_text("a_who", json!({})), "a");
+}
+
+#[test]
+fn an_idle_http2_connection_is_told_to_go_away_when_the_drain_begins() {
+    let a = mock("a");
+    let world = World::with([&Vmcp::named("demo").with("a", a.addr)], &["--drain", "3600"]);
+    let mut busy = world.client();
+    busy.send(&call(1, "a_slow", json!({"ms": 600_000})));
+    seen(&a, "the call", |s| s.calls_running == 1);
+    let mut raw = Raw::open(world.gateway.addr);
+    raw.until(SETTINGS);
+    world.gateway.terminate();
+    assert_eq!(raw.until(GOAWAY).payload[4..8], [0; 4], "NO_ERROR");
+    // what makes sure that nothing crosses: the ping behind it is answered, then the last word comes
+    let ping = raw.until(PING).payload;
+    raw.send(&frame(PING, 1, 0, &ping));
+    raw.until(GOAWAY);
+    raw.closed();
+}
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+
+/// `:method: POST` in HPACK's static table (RFC 7541, appendix A).
+const POST: u8 = 0x83;
+
+/// HTTP/2 by hand, for what no client library sends.
+struct Raw(crate::support::http::Http);
+
+struct Frame {
+    stream: u32,
+    payload: Vec<u8>,
+}
+
+impl Raw {
+    fn open(addr: SocketAddr) -> Self {
+        let mut http = crate::support::http::Http::connect(addr);
+        http.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        http.send(frame(SETTINGS, 0, 0, b""));
+        Self(http)
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.0.send(bytes);
+    }
+
+    /// To a peer that may have had enough.
+    fn flood(&mut self, bytes: Vec<u8>) {
+        for part in bytes.chunks(64 * 1024) {
+            if !self.0.try_send(part) {
+                return;
+            }
+        }
+    }
+
+    /// The next frame of a kind; others are passed over.
+    #[track_caller]
+    fn until(&mut self, kind: u8) -> Frame {
+        loop {
+            let head = self.0.bytes(9);
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+            let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+            let payload = self.0.bytes(length);
+            let acknowledged = head[4] & 1 == 1 && matches!(head[3], SETTINGS | PING);
+            if head[3] == kind && !acknowledged {
+                return Frame { stream, payload };
+            }
+        }
+    }
+
+    #[track_caller]
+    fn closed(&mut self) {
+        self.0.closed();
+    }
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a small frame").to_be_bytes();
+    let head = [length[1], length[2], length[3], kind, flags];
+    [&head[..], &stream.to_be_bytes(), payload].concat()
+}
+
+/// A request's head: scheme http, path /, authority localhost.
+fn headers(stream: u32, method: u8, ends: bool) -> Vec<u8> {
+    let block = [&[method, 0x86, 0x84, 0x01, 9][..], b"localhost"].concat();
+    frame(HEADERS, 4 | u8::from(ends), stream, &block)
+}

@@ -14,6 +14,7 @@ mod listening;
 mod nodes;
 mod records;
 mod refusals;
+mod request_log;
 mod routing;
 mod sdk;
 mod sessions;

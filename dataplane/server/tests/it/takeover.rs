@@ -50,6 +50,8 @@ fn no_request_fails_while_one_process_takes_over_from_another_three_times() {
             until("both serve", || calls.load(Relaxed) > before + 100);
             old.terminate();
             assert_eq!(old.ended().code(), Some(0));
+            let log = old.log();
+            assert!(!log.contains("cut"), "{log}");
             let before = calls.load(Relaxed);
             until("the new one serves", || calls.load(Relaxed) > before + 200);
         }

@@ -142,8 +142,18 @@ impl Gateway {
 
     /// The body of an admin page, with its status.
     pub(crate) fn admin(&self, path: &str) -> (u16, String) {
+        self.ask_admin("GET", path, "")
+    }
+
+    /// The answer to a POST there; `fields` end their lines.
+    pub(crate) fn admin_post(&self, path: &str, fields: &str) -> (u16, String) {
+        self.ask_admin("POST", path, &format!("content-length: 0\r\n{fields}"))
+    }
+
+    fn ask_admin(&self, method: &str, path: &str, fields: &str) -> (u16, String) {
         let mut http = Http::connect(self.admin);
-        http.send(format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.admin));
+        let host = self.admin;
+        http.send(format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{fields}\r\n"));
         let answer = http.response();
         (answer.status, answer.text())
     }

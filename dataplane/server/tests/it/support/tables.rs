@@ -123,6 +123,12 @@ impl Vmcp {
         self
     }
 
+    /// With its requests logged.
+    pub(crate) fn logged(mut self) -> Self {
+        self.server.request_log = true;
+        self
+    }
+
     /// A port of its own.
     pub(crate) fn listen(mut self, addr: SocketAddr) -> Self {
         self.server.listen = vec![addr];
