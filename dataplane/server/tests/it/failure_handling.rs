@@ -5,8 +5,10 @@
 mod backend;
 mod breaker;
 mod health;
+mod limits;
 mod outcome;
 mod pages;
+mod partial;
 mod sessions;
 mod stage;
 mod table;

@@ -179,7 +179,7 @@ fn a_breaker_of_its_own_for_each_tool_leaves_the_others_alone() {
 }
 
 #[test]
-fn a_breaker_a_health_state_and_a_session_survive_a_thousand_unrelated_swaps() {
+fn a_breaker_a_health_state_a_session_and_a_retry_budget_survive_a_thousand_unrelated_swaps() {
     let (a, b) = (mock("a"), Backend::down("b"));
     let vmcp = Vmcp::named("demo").with("a", a.addr).with("b", b.addr).breaker(2, AGES);
     let vmcp = vmcp.probed(Duration::from_secs(2), Duration::from_secs(1), 1);
@@ -189,6 +189,10 @@ fn a_breaker_a_health_state_and_a_session_survive_a_thousand_unrelated_swaps() {
     super::is(&world, "a", Healthy);
     super::is(&world, "b", Unhealthy);
     let mut client = world.client_of("demo");
+    a.control(&Control { drop_sessions: true, ..Control::default() });
+    assert_eq!(client.call_text("a_who", json!({})), "a", "it is sent again, on the budget");
+    let sent_again = || world.gateway.metric("tidegate_backend_retries_total", "mcpserver/a");
+    assert_eq!(sent_again(), 1.0);
     trip(&mut client, "a_status", 2);
     let states = || ["a", "b"].map(|w| standing(&world, w).expect("reported"));
     circuit(&world, "a", Open);
@@ -203,6 +207,7 @@ fn a_breaker_a_health_state_and_a_session_survive_a_thousand_unrelated_swaps() {
         let moved = before.breaker_changed_unix_ms.abs_diff(after.breaker_changed_unix_ms);
         assert!(moved < 1_000, "{before:?} {after:?}");
     }
+    assert_eq!(sent_again(), 1.0, "what the budget is kept beside is the same");
     refusal(&mut client, "a_who");
     assert_eq!(world.client_of("other").call_text("p1000_a_who", json!({})), "a", "its breaker is its own");
 }

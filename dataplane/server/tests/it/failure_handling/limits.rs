@@ -1,0 +1,37 @@
+//! What one gateway has open towards a backend.
+
+use crate::sessions::seen;
+use crate::support::mcp::{Client, call};
+use crate::support::tables::Vmcp;
+use crate::support::until;
+use crate::support::world::{World, mock};
+use serde_json::json;
+use tidegate_proto::table::Limits;
+
+#[test]
+fn calls_above_the_limit_wait_their_turn_and_those_above_that_are_refused_at_once() {
+    let (a, b) = (mock("a"), mock("b"));
+    let limits = Limits { requests: 2, pending: 1, ..Limits::default() };
+    let vmcp = Vmcp::named("demo").with("a", a.addr).backends(|a| a.limits = limits).with("b", b.addr);
+    let world = World::of([&vmcp]);
+    let mut clients: Vec<Client> = (0..3).map(|_| world.client()).collect();
+    for (n, client) in (1..).zip(&mut clients) {
+        client.send(&call(1, "a_slow", json!({"ms": 600_000})));
+        seen(&a, "at most two calls", |s| s.calls_running == n.min(2));
+    }
+    world.gateway.metric_where("tidegate_backend_calls_waiting", "mcpserver/a", |n| n == 1.0);
+    let mut one_more = world.client();
+    let refused = one_more.post(&call(1, "a_who", json!({})));
+    assert_eq!((refused.status, refused.head.field("retry-after")), (503, Some("1")));
+    let error = &refused.json()["error"];
+    assert_eq!((&error["data"]["backend"], &error["data"]["state"]), (&json!("a"), &json!("overloaded")));
+    assert_eq!(one_more.call_text("b_who", json!({})), "b", "others have limits of their own");
+    assert_eq!(world.gateway.metric("tidegate_backend_shed_total", "mcpserver/a"), 1.0);
+
+    // who leaves makes room for the one that waits
+    drop(clients.swap_remove(0));
+    seen(&a, "the third call", |s| s.requests_of("tools/call") == 3 && s.calls_running == 2);
+    drop(clients);
+    seen(&a, "the end of all", |s| s.calls_running == 0);
+    until("there is room again", || one_more.post(&call(1, "a_who", json!({}))).status == 200);
+}
