@@ -6,7 +6,7 @@ use super::{Arrival, Peer, Site, Step};
 use crate::deadline::Deadline;
 use crate::drain::linger;
 use crate::io::Io;
-use crate::local::local;
+use crate::local::{Local, local};
 use crate::metrics::inc;
 use std::future::poll_fn;
 use std::io::IoSlice;
@@ -130,7 +130,7 @@ impl<'s> Conn<'s> {
             tracing::debug!(partial = self.part != Part::Nothing, "client connection timed out");
             return Ready(Step::End);
         }
-        let mut buf = local(|l| std::mem::take(&mut l.scratch));
+        let mut buf = local(Local::take_scratch);
         let r = self.read_and_look(cx, io, &mut buf);
         local(|l| l.scratch = buf);
         r
@@ -288,6 +288,8 @@ impl<'s> Conn<'s> {
     fn too_large<C: Io>(&mut self, cx: &mut Context<'_>, io: &mut C, used: usize) -> Looked {
         let arrival = Arrival { close: true, ..self.arrival() };
         record::stray(&Fault::BodyTooLarge, arrival);
+        // the message was not read: its id is not known
+        self.id.clear();
         let step = self.fault(cx, io, &Fault::BodyTooLarge, arrival);
         self.done(used, step)
     }
