@@ -48,6 +48,8 @@ pub(crate) struct Peer {
 pub(crate) enum Outcome {
     /// The connection is to be closed.
     Closed,
+    /// The same, since the client did not read what it asked for.
+    Stalled,
     /// It begins with the HTTP/2 preface; these bytes were read already.
     Http2(Vec<u8>),
 }
@@ -87,7 +89,7 @@ pub(crate) async fn serve<C: Io>(io: &mut C, site: &Site, peer: Peer) -> Outcome
         };
         // a drain ends it when the client was told so, or after a while of silence
         if !keep {
-            return Outcome::Closed;
+            return if conn.stalled() { Outcome::Stalled } else { Outcome::Closed };
         }
     }
 }
