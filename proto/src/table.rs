@@ -25,6 +25,7 @@ pub enum EntryKey {
 
 /// One item of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "always behind an `Arc` of its own")]
 pub enum Entry {
     /// One MCP server as configured.
     Backend(Backend),

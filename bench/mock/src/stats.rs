@@ -67,7 +67,8 @@ pub struct Stats {
     pub connections_accepted: u64,
     /// Connections that are open, the one that asks included.
     pub connections_open: u64,
-    /// The longest time between two requests of a method, or since the last one, in milliseconds.
+    /// The longest time between two requests of a method, or since the last one, in milliseconds; `probe` for those
+    /// that probes consist of (`initialize`, `ping`, `tools/list`) taken together.
     pub longest_gap_ms: BTreeMap<String, u64>,
     /// The last request of all.
     pub last: Option<Seen>,
@@ -101,13 +102,20 @@ pub(crate) struct Counters {
     pub(crate) connections_closed: Count,
     requests: [Count; METHODS.len()],
     last: [Mutex<Option<Last>>; METHODS.len()],
+    probes: Mutex<Option<Gap>>,
     order: Count,
+}
+
+/// The longest time between two of something.
+#[derive(Clone, Copy)]
+struct Gap {
+    last: Instant,
+    longest_ms: u64,
 }
 
 struct Last {
     order: u64,
-    at: Instant,
-    longest_gap_ms: u64,
+    gap: Gap,
     headers: HeaderMap,
     body: Bytes,
 }
@@ -147,16 +155,24 @@ impl Counters {
         self.requests[method as usize].add(1);
         let order = self.order.add(1);
         let mut last = self.last[method as usize].lock().unwrap_or_else(PoisonError::into_inner);
-        let longest_gap_ms = last.as_ref().map_or(0, Last::longest_gap_ms);
-        *last = Some(Last { order, at: Instant::now(), longest_gap_ms, headers, body });
+        let gap = Gap::next(last.as_ref().map(|l| l.gap));
+        *last = Some(Last { order, gap, headers, body });
+        drop(last);
+        if matches!(method, Method::Initialize | Method::Ping | Method::ToolsList) {
+            let mut probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
+            *probes = Some(Gap::next(*probes));
+        }
     }
 
     /// Measures the gaps between requests from now on.
     pub(crate) fn forget_gaps(&self) {
         for last in &self.last {
             if let Some(last) = &mut *last.lock().unwrap_or_else(PoisonError::into_inner) {
-                (last.at, last.longest_gap_ms) = (Instant::now(), 0);
+                last.gap = Gap::next(None);
             }
+        }
+        if let Some(probes) = &mut *self.probes.lock().unwrap_or_else(PoisonError::into_inner) {
+            *probes = Gap::next(None);
         }
     }
 
@@ -171,11 +187,14 @@ impl Counters {
         stats.connections_accepted = self.connections_accepted.get();
         stats.connections_open = stats.connections_accepted - closed;
         let mut newest = None;
+        if let Some(probes) = *self.probes.lock().unwrap_or_else(PoisonError::into_inner) {
+            stats.longest_gap_ms.insert("probe".into(), probes.longest_ms());
+        }
         for (method, name) in METHODS {
             stats.requests.insert(name.into(), self.requests[method as usize].get());
             let last = self.last[method as usize].lock().unwrap_or_else(PoisonError::into_inner);
             let Some(last) = &*last else { continue };
-            stats.longest_gap_ms.insert(name.into(), last.longest_gap_ms());
+            stats.longest_gap_ms.insert(name.into(), last.gap.longest_ms());
             stats.last_by_method.insert(name.into(), last.seen(name));
             newest = newest.max(Some((last.order, name)));
         }
@@ -202,12 +221,20 @@ impl Seen {
     }
 }
 
-impl Last {
-    fn longest_gap_ms(&self) -> u64 {
-        let since = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        since.max(self.longest_gap_ms)
+impl Gap {
+    /// After one more, now.
+    fn next(before: Option<Self>) -> Self {
+        Self { last: Instant::now(), longest_ms: before.map_or(0, Self::longest_ms) }
     }
 
+    /// Until now.
+    fn longest_ms(self) -> u64 {
+        let since = u64::try_from(self.last.elapsed().as_millis()).unwrap_or(u64::MAX);
+        since.max(self.longest_ms)
+    }
+}
+
+impl Last {
     fn seen(&self, method: &str) -> Seen {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let headers = self.headers.iter().map(|(n, v)| (n.to_string(), text(v.as_bytes())));

@@ -127,8 +127,9 @@ impl Admitted {
         if self.slot {
             return Ok(());
         }
-        inc(&self.backend().shared.stats.shed);
-        tracing::debug!(backend = %self.backend().spec.id, "call shed");
+        if let Some(count) = self.backend().shared.stats.shed.add() {
+            tracing::warn!(backend = %self.backend().spec.id, count, "calls shed: too many in flight");
+        }
         Err(Fault::BackendOverloaded { workload: self.member.workload.clone() })
     }
 

@@ -81,7 +81,9 @@ pub(crate) struct BackendStats {
     pub(crate) cancelled: AtomicU64,
     pub(crate) sessions_opened: AtomicU64,
     pub(crate) sessions_lost: AtomicU64,
-    pub(crate) shed: AtomicU64,
+    /// Calls that the client was told to have failed, whatever the reason.
+    pub(crate) call_failures: Tally,
+    pub(crate) shed: Tally,
     pub(crate) retries: AtomicU64,
     pub(crate) retries_refused: AtomicU64,
     pub(crate) probes: AtomicU64,

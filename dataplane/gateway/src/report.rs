@@ -27,11 +27,16 @@ impl Gateway {
 
 fn backend(b: &BackendState) -> wire::BackendState {
     let view = lock(&b.shared.view).clone();
-    let health = match b.shared.reach() {
-        Reach::Unknown => wire::BackendHealth::Unknown,
-        Reach::Up => wire::BackendHealth::Healthy,
-        Reach::Down => wire::BackendHealth::Unhealthy,
-        Reach::Unauthenticated => wire::BackendHealth::Unauthenticated,
+    let users = b.shared.users.load();
+    let judged =
+        users.iter().filter(|m| m.probed).map(|m| m.standing.health()).find(|h| *h != Health::Unknown);
+    let health = match (judged, b.shared.reach()) {
+        // one failure is not the end of a backend that was well: the thresholds decide
+        (Some(judged), _) => health(judged),
+        (None, Reach::Unknown) => wire::BackendHealth::Unknown,
+        (None, Reach::Up) => wire::BackendHealth::Healthy,
+        (None, Reach::Down) => wire::BackendHealth::Unhealthy,
+        (None, Reach::Unauthenticated) => wire::BackendHealth::Unauthenticated,
     };
     let tools = b.shared.contribution.load().as_ref().map_or(0, |c| c.len());
     wire::BackendState {
@@ -63,15 +68,18 @@ fn server(s: &Server, listen: &str) -> wire::VirtualServerState {
     }
 }
 
-fn member(m: &Member) -> wire::MemberState {
-    let view = m.standing.view(m.probed);
-    let health = match view.health {
+fn health(h: Health) -> wire::BackendHealth {
+    match h {
         Health::Unknown => wire::BackendHealth::Unknown,
         Health::Healthy => wire::BackendHealth::Healthy,
         Health::Degraded => wire::BackendHealth::Degraded,
         Health::Unhealthy => wire::BackendHealth::Unhealthy,
         Health::Unauthenticated => wire::BackendHealth::Unauthenticated,
-    };
+    }
+}
+
+fn member(m: &Member) -> wire::MemberState {
+    let view = m.standing.view(m.probed);
     let breaker = match view.breaker.map(|b| b.position) {
         None => wire::BreakerState::Unspecified,
         Some(Position::Closed) => wire::BreakerState::Closed,
@@ -80,7 +88,7 @@ fn member(m: &Member) -> wire::MemberState {
     };
     wire::MemberState {
         workload: m.workload.as_ref().into(),
-        health: health.into(),
+        health: health(view.health).into(),
         message: view.message,
         breaker: breaker.into(),
         breaker_changed_unix_ms: view.breaker.map_or(0, |b| b.changed_unix_ms),

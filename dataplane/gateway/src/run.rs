@@ -18,7 +18,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -109,8 +109,9 @@ struct Push {
     loaded: push::LoadedState,
 }
 
-/// Changes within this time make one report.
+/// Changes within this time make one report; and making reports takes at most a tenth of one core.
 const REPORT_WINDOW: Duration = Duration::from_millis(50);
+const REPORT_SHARE: u32 = 9;
 
 #[async_trait]
 impl BackgroundService for Push {
@@ -136,15 +137,18 @@ async fn keep_reporting(
     reports: watch::Sender<Arc<tidegate_proto::wire::Report>>,
 ) {
     let mut swapped = gw.swapped.subscribe();
+    let mut pause = REPORT_WINDOW;
     loop {
         let interval = gw.snapshot().servers.iter().map(|s| s.spec.status_interval).min();
         let interval = interval.unwrap_or(REPORT_IDLE).max(REPORT_WINDOW);
         if let Ok(Err(_)) = tokio::time::timeout(interval, swapped.changed()).await {
             return;
         }
-        tokio::time::sleep(REPORT_WINDOW).await;
+        tokio::time::sleep(pause).await;
         swapped.borrow_and_update();
+        let started = Instant::now();
         reports.send_replace(Arc::new(gw.report(&listen)));
+        pause = REPORT_WINDOW.max(started.elapsed() * REPORT_SHARE);
     }
 }
 

@@ -248,6 +248,7 @@ impl Carry<'_> {
             Some(b) => b.standing.with_breaker(policy),
             None => Standing::new(self.ground.clock, policy),
         };
+        standing.due_within(spec.health.interval);
         Some(Arc::new(Member {
             server: spec.id.clone(),
             workload: m.workload.as_str().into(),

@@ -161,6 +161,12 @@ impl Standing {
         lock(&self.health).due
     }
 
+    /// Wants one within `interval`: an edit may have made it shorter.
+    pub(crate) fn due_within(&self, interval: Duration) {
+        let mut health = lock(&self.health);
+        health.due = health.due.min(self.clock.now() + interval);
+    }
+
     /// Wants a probe at once.
     pub(crate) fn make_due(&self) {
         lock(&self.health).due = Duration::ZERO;

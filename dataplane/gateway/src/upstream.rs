@@ -71,8 +71,9 @@ pub(crate) async fn connect_for_call(
     limit: Duration,
 ) -> Result<Upstream, ConnectError> {
     if b.open.load(Relaxed) >= b.spec.limits.connections {
-        inc(&b.shared.stats.shed);
-        tracing::debug!(backend = %b.spec.id, "call shed: too many connections");
+        if let Some(count) = b.shared.stats.shed.add() {
+            tracing::warn!(backend = %b.spec.id, count, "calls shed: too many connections");
+        }
         return Err(ConnectError::Limit(b.spec.limits.connections));
     }
     connect(gw, b, limit).await

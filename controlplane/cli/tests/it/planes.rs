@@ -25,6 +25,10 @@ struct Site {
 
 impl Site {
     fn start() -> Self {
+        Self::start_with(|manifest| manifest)
+    }
+
+    fn start_with(change: impl Fn(String) -> String) -> Self {
         require_planes();
         let root = temporary();
         let manifests = root.path().join("manifests");
@@ -32,11 +36,12 @@ impl Site {
         std::fs::copy(fixture("stdio_server.py"), manifests.join("stdio_server.py")).unwrap();
         let manifest = std::fs::read_to_string(fixture("good/demo.yaml")).unwrap();
         let manifest = manifest.replace("19101", &free_port().to_string());
-        std::fs::write(manifests.join("demo.yaml"), manifest).unwrap();
+        std::fs::write(manifests.join("demo.yaml"), change(manifest)).unwrap();
         let listen = format!("127.0.0.1:{}", free_port());
         let mut command = tidegate();
         command.args(["up", "--listen", &listen, "--admin", &format!("127.0.0.1:{}", free_port())]);
         command.arg("-f").arg(&manifests).arg("--state-dir").arg(root.path().join("state"));
+        command.arg("--status-dir").arg(root.path().join("status"));
         Self { up: Running::start(command), root, listen }
     }
 
@@ -50,6 +55,15 @@ impl Site {
         let new = self.root.path().join("new");
         std::fs::write(&new, text.replace(from, to)).unwrap();
         std::fs::rename(new, self.manifest()).unwrap();
+    }
+
+    /// Waits until the status of the virtual server says all of this.
+    fn until_status(&self, what: &str, texts: &[&str]) {
+        let file = self.root.path().join("status/default/VirtualMCPServer/demo.yaml");
+        wait_for(what, || {
+            let status = std::fs::read_to_string(&file).unwrap_or_default();
+            texts.iter().all(|text| status.contains(text)).then_some(())
+        });
     }
 
     fn get(&self, args: &[&str]) -> String {
@@ -87,6 +101,23 @@ async fn a_directory_becomes_one_endpoint_and_follows_its_edits() {
     assert_eq!(result.is_error, None, "{result:?}");
 
     drop(client);
+    site.up.signal(Signal::SIGTERM);
+    assert_eq!(site.up.wait(), Some(0));
+}
+
+#[test]
+fn the_status_file_follows_a_backend_that_goes_and_comes_back() {
+    const COMMAND: &str = "    tidegate.dev/command: '[\"python3\", \"stdio_server.py\"]'\n";
+    let operational = "  config:\n    operational:\n      failureHandling: {healthCheckInterval: 200ms, healthCheckTimeout: 150ms, \
+         circuitBreaker: {enabled: true, failureThreshold: 2, timeout: 1s}}\n";
+    let mut site = Site::start_with(|manifest| manifest.replace("  config:\n", operational));
+    let up = ["phase: Ready", "backendCount: 1", "status: ready", "circuitBreakerState: closed"];
+    site.until_status("it is ready", &up);
+    site.edit(COMMAND, "");
+    let down = ["phase: Failed", "backendCount: 0", "status: unavailable", "circuitBreakerState: open"];
+    site.until_status("it is down", &down);
+    site.edit("    tidegate.dev/endpoint:", &format!("{COMMAND}    tidegate.dev/endpoint:"));
+    site.until_status("it is up", &up);
     site.up.signal(Signal::SIGTERM);
     assert_eq!(site.up.wait(), Some(0));
 }

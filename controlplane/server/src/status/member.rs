@@ -61,8 +61,6 @@ pub(crate) enum Standing {
     Unavailable,
 }
 
-const NOT_PROBED: &str = "Not probed: only calls tell how it is (TOOLHIVE_REMOTE_HEALTHCHECKS is off)";
-
 impl Standing {
     pub(crate) fn word(self) -> Word {
         match self {
@@ -106,9 +104,9 @@ impl Member {
             (a, x.checked_unix_ms, &x.message).cmp(&(b, y.checked_unix_ms, &y.message))
         });
         let (standing, message) = match sights.last() {
-            None if unprobed => (Standing::Unprobed, NOT_PROBED.to_owned()),
+            None if unprobed => (Standing::Unprobed, String::new()),
             None => (Standing::Undecided, String::new()),
-            Some((worst, state)) => joint(&sights, *worst, spoken(*worst, state)),
+            Some((worst, state)) => joint(&sights, *worst, &state.message),
         };
         let breaker = seen.iter().filter_map(|state| Breaker::of(state)).max();
         let changed = seen.iter().filter(|state| Breaker::of(state) == breaker);
@@ -124,30 +122,14 @@ impl Member {
 }
 
 /// Where nodes differ in whether they route there, that is the news.
-fn joint(sights: &[(Standing, &MemberState)], worst: Standing, message: String) -> (Standing, String) {
+fn joint(sights: &[(Standing, &MemberState)], worst: Standing, message: &str) -> (Standing, String) {
     let decided = sights.iter().filter(|(standing, _)| *standing != Standing::Undecided).count();
     let refusing = sights.iter().filter(|(s, _)| *s != Standing::Undecided && !s.is_served()).count();
     if refusing == 0 || refusing == decided {
-        return (worst, message);
+        return (worst, message.to_owned());
     }
     let word = worst.word().as_str();
     (Standing::Partly, format!("{word} at {refusing} of {decided} nodes: {message}"))
-}
-
-/// What a node says of it, with its breaker (spec 5.2).
-fn spoken(standing: Standing, state: &MemberState) -> String {
-    if standing == Standing::Unprobed && state.message.is_empty() {
-        return NOT_PROBED.to_owned();
-    }
-    let prefix = match Breaker::of(state) {
-        Some(Breaker::Open) => "Circuit breaker OPEN - ",
-        Some(Breaker::HalfOpen) => "Circuit breaker testing recovery - ",
-        Some(Breaker::Closed) | None => "",
-    };
-    match state.message.starts_with(prefix) {
-        true => state.message.clone(),
-        false => format!("{prefix}{}", state.message),
-    }
 }
 
 impl Word {
@@ -250,13 +232,13 @@ mod tests {
         check("UKH", "degraded", Standing::Partly, "unavailable at 1 of 2 nodes: U1");
         check("AHU", "degraded", Standing::Partly, "unavailable at 2 of 3 nodes: U3");
         check("PU", "degraded", Standing::Partly, "unavailable at 1 of 2 nodes: U2");
-        check("HO", "degraded", Standing::Partly, "unavailable at 1 of 2 nodes: Circuit breaker OPEN - O2");
+        check("HO", "degraded", Standing::Partly, "unavailable at 1 of 2 nodes: O2");
     }
 
     #[test]
     fn a_breaker_that_is_not_closed_is_not_routed_to() {
-        check("O", "unavailable", Standing::Unavailable, "Circuit breaker OPEN - O1");
-        check("T", "unavailable", Standing::Unavailable, "Circuit breaker testing recovery - T1");
+        check("O", "unavailable", Standing::Unavailable, "O1");
+        check("T", "unavailable", Standing::Unavailable, "T1");
         let folded = fold("TOO");
         assert_eq!((folded.breaker, folded.breaker_changed_unix_ms), (Some(Breaker::Open), 103));
         assert_eq!((folded.consecutive_failures, folded.checked_unix_ms), (3, 3));

@@ -30,7 +30,7 @@ struct Written {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Write this status.
-    Put(ObjectRef, Status),
+    Put(ObjectRef, Box<Status>),
     /// The object is gone, and its status goes with it.
     Remove(ObjectRef),
 }
@@ -64,7 +64,7 @@ impl Schedule {
             if self.written.get(object).is_none_or(|written| now >= written.due(now, status)) {
                 let written = Written { status: Some(status.clone()), at: now, retry: None };
                 self.written.insert(object.clone(), written);
-                steps.push(Step::Put(object.clone(), status.clone()));
+                steps.push(Step::Put(object.clone(), Box::new(status.clone())));
             }
         }
         steps

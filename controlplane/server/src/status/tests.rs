@@ -65,7 +65,7 @@ impl Site {
             if let Step::Put(object, status) = step
                 && object.kind == Kind::VirtualMcpServer
             {
-                self.written.push((second, status));
+                self.written.push((second, *status));
             }
         }
     }

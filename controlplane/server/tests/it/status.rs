@@ -63,7 +63,7 @@ async fn nodes_that_differ_make_a_backend_degraded_until_they_agree() {
         breaker: BreakerState::Open.into(),
         breaker_changed_unix_ms: 5_000,
         consecutive_failures: 4,
-        message: "Connection failed".into(),
+        message: "Circuit breaker OPEN - Connection failed".into(),
         ..state(BackendHealth::Healthy)
     };
     second.report_each(|_| open.clone()).await;

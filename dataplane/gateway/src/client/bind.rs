@@ -31,7 +31,7 @@ pub(crate) async fn bind(
             Ok(opened.binding)
         }
         Err(e) => {
-            tracing::info!(backend = %member.backend.spec.id, error = %e, "backend session not opened");
+            tracing::debug!(backend = %member.backend.spec.id, error = %e, "backend session not opened");
             Err(e)
         }
     }

@@ -201,9 +201,10 @@ impl Conn<'_> {
             Ended::Refused { .. } | Ended::SessionLost | Ended::Fault(_) => {}
         }
         let fault = ended.fault(&call);
-        tracing::info!(
-            backend = %b.spec.id, fault = fault.code(), answered = answer.started(), "call failed"
-        );
+        if let Some(count) = b.shared.stats.call_failures.add() {
+            let answered = answer.started();
+            tracing::warn!(backend = %b.spec.id, fault = fault.code(), answered, count, "calls failed");
+        }
         if answer.started() {
             call.record.fail(End::Cut, &fault);
             return self.cut(io, &call, answer, &fault).await;

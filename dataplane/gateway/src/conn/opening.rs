@@ -52,7 +52,7 @@ impl Opening {
                 Ok(Ok(binding)) => ready.extend(binding),
                 Ok(Err(e)) => tracing::error!(error = %e, "opening a backend session panicked"),
                 Err(_) => {
-                    tracing::info!(backend = %member.backend.spec.id, "session not waited for");
+                    tracing::debug!(backend = %member.backend.spec.id, "session not waited for");
                     member.backend.shared.set_suspect(true);
                     member.backend.shared.hint.notify_one();
                     late.push_back((until, member, task));
@@ -91,7 +91,7 @@ async fn open(
         Ok(opened) => Some(opened.binding),
         Err(e) => {
             m.backend.shared.set_suspect(true);
-            tracing::info!(backend = %m.backend.spec.id, error = %e, "session not opened, tried again at the first call");
+            tracing::debug!(backend = %m.backend.spec.id, error = %e, "session not opened, tried again at the first call");
             None
         }
     }

@@ -60,6 +60,7 @@ enum Part {
 }
 
 /// What came of looking at the bytes at hand.
+#[expect(clippy::large_enum_variant, reason = "the path of a call allocates nothing")]
 enum Looked {
     /// More are needed: at least that many in all.
     More { want: usize, part: Part },

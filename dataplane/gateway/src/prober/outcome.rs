@@ -19,6 +19,8 @@ pub(super) enum Found {
     Answer,
     /// HTTP 401 or 403.
     Challenge,
+    /// HTTP 429: alive, and asked too often.
+    Busy,
     Failure(Cause),
 }
 
@@ -26,6 +28,7 @@ impl Found {
     pub(super) fn of(e: &ExchangeError) -> Self {
         match e {
             ExchangeError::Status(401 | 403) => Self::Challenge,
+            ExchangeError::Status(429) => Self::Busy,
             ExchangeError::Status(500..=599) => Self::Failure(Cause::Unavailable),
             ExchangeError::Timeout(_) => Self::Failure(Cause::Timeout),
             ExchangeError::Connect(_) | ExchangeError::Io(_) | ExchangeError::Ended => {
@@ -44,6 +47,7 @@ impl Found {
             Self::Failure(cause) => Sample::Failure(cause),
             _ if took > timeout => Sample::Failure(Cause::Timeout),
             Self::Challenge => Sample::challenged(credential),
+            Self::Busy => Sample::Success { slow: true },
             Self::Answer => Sample::Success { slow: took > SLOW },
         }
     }

@@ -4,9 +4,11 @@
 mod budget;
 mod clients;
 mod drain;
+mod failure_handling;
 mod failures;
 mod framing;
 mod giving_up;
+mod guards;
 mod h2;
 mod listening;
 mod nodes;

@@ -65,7 +65,7 @@ fn what_somebody_would_act_on_is_written_at_once() {
         let mut changed = status(Word::Ready, 1);
         change(&mut changed);
         let steps = written().due(Duration::from_millis(1), &of(changed.clone()));
-        assert_eq!(steps, [Step::Put(demo(), changed)], "{what}");
+        assert_eq!(steps, [Step::Put(demo(), Box::new(changed))], "{what}");
     };
     let backend = |status: &mut Status, change: &dyn Fn(&mut DiscoveredBackend)| {
         change(&mut status.serving.as_mut().unwrap().backends[0]);

@@ -52,6 +52,11 @@ impl Http {
         Self { stream, buf: Vec::new(), framing: Framing::Ended, data: Vec::new() }
     }
 
+    /// Waits longer than usual for answers.
+    pub(crate) fn patient(&self, wait: Duration) {
+        self.stream.set_read_timeout(Some(wait)).expect("a socket");
+    }
+
     #[track_caller]
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).expect("the peer reads");

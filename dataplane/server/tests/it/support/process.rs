@@ -1,6 +1,7 @@
 //! Other programs: backends and clients that are not ours, and what they need.
 
-use super::{DEADLINE, eventually};
+use super::{DEADLINE, eventually, until};
+use nix::sys::signal::Signal;
 use std::ffi::OsStr;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -68,8 +69,21 @@ impl Program {
 impl Program {
     /// Stops it in the middle of whatever it does: it reads nothing any more.
     pub(crate) fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+        let stat = format!("/proc/{}/stat", self.child.id());
+        // the state stands behind the name, which is in parentheses
+        let stopped = |stat: String| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'));
+        until("the process is stopped", || std::fs::read_to_string(&stat).is_ok_and(stopped));
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"));
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).expect("a running process");
+        nix::sys::signal::kill(pid, signal).expect("a running process");
     }
 }
 

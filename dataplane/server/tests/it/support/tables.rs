@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 use tidegate_proto::table::{
-    Aggregation, Backend, BackendId, ConflictResolution, Egress, Endpoint, Entry, HealthPolicy, IncomingAuth,
-    Limits, Locality, Member, OutgoingAuth, PartialFailure, Table, Timeouts, Transport, VirtualServer,
-    VirtualServerId, Visibility,
+    Aggregation, Backend, BackendId, BreakerPolicy, ConflictResolution, Egress, Endpoint, Entry,
+    HealthPolicy, IncomingAuth, Limits, Locality, Member, OutgoingAuth, PartialFailure, Table, Timeouts,
+    Transport, VirtualServer, VirtualServerId, Visibility,
 };
 
 /// A virtual server with its backends.
@@ -91,6 +91,30 @@ impl Vmcp {
         self.server.members.push(Member { backend, workload: workload.into(), call_timeout });
         self.server.members.sort_by(|a, b| a.workload.cmp(&b.workload));
         self
+    }
+
+    /// Changes what has no word of its own here.
+    pub(crate) fn tuned(mut self, change: impl FnOnce(&mut VirtualServer)) -> Self {
+        change(&mut self.server);
+        self
+    }
+
+    /// Changes the backends added so far.
+    pub(crate) fn backends(mut self, change: impl FnMut(&mut Backend)) -> Self {
+        self.backends.iter_mut().for_each(change);
+        self
+    }
+
+    /// Probes each `interval`, bounded by `timeout`; `threshold` failures in a row make a backend unhealthy.
+    pub(crate) fn probed(self, interval: Duration, timeout: Duration, threshold: u32) -> Self {
+        self.tuned(|s| {
+            s.health = HealthPolicy { interval, timeout, unhealthy_threshold: threshold, ..s.health };
+        })
+    }
+
+    /// With a circuit breaker.
+    pub(crate) fn breaker(self, failure_threshold: u32, open_for: Duration) -> Self {
+        self.tuned(|s| s.breaker = Some(BreakerPolicy { failure_threshold, open_for, per_tool: false }))
     }
 
     /// `prefixFormat`
