@@ -191,7 +191,7 @@ impl Answer {
             conn.deadline.arm(now, left.min(conn.site.gw.options.read));
         }
         if conn.deadline.expired(cx) {
-            conn.site.gw.slow_reader();
+            conn.slow_reader();
             return Ready(Ended::Client);
         }
         Pending

@@ -38,6 +38,8 @@ pub(super) struct Conn<'s> {
     part: Part,
     /// the drain was noticed
     leaving: bool,
+    /// the client was cut since it did not read
+    stalled: bool,
 }
 
 /// A chunked request body on its way in.
@@ -80,6 +82,7 @@ impl<'s> Conn<'s> {
             started: false,
             part: Part::Nothing,
             leaving: false,
+            stalled: false,
         }
     }
 
@@ -98,7 +101,7 @@ impl<'s> Conn<'s> {
         while at < rest.len() {
             let written = poll_fn(|cx| {
                 if self.deadline.expired(cx) {
-                    self.site.gw.slow_reader();
+                    self.slow_reader();
                     return Ready(None);
                 }
                 io.poll_write(cx, &[IoSlice::new(&rest[at..])]).map(Result::ok)
@@ -271,6 +274,16 @@ impl<'s> Conn<'s> {
             };
             self.deadline.arm(Instant::now(), bound);
         }
+    }
+
+    /// The client is cut: it did not read.
+    pub(super) fn slow_reader(&mut self) {
+        self.stalled = true;
+        self.site.gw.slow_reader();
+    }
+
+    pub(super) fn stalled(&self) -> bool {
+        self.stalled
     }
 
     /// What is known of any request that came now.
