@@ -16,6 +16,9 @@ use tokio::sync::Notify;
 /// backend sessions are opened again when needed.
 const MAX_SESSIONS: usize = 65_536;
 
+/// Seconds without use after which a session takes no place of its client's share (spec 3.8: 30 minutes).
+const IDLE: u64 = 30 * 60;
+
 /// An opened token.
 pub(crate) struct Session {
     pub(crate) token: Box<str>,
@@ -27,8 +30,10 @@ pub(crate) struct Session {
     /// there are late bindings: look there first
     has_late: AtomicBool,
     late: Mutex<Vec<Late>>,
-    /// what it takes of its client's share; none when it was opened elsewhere
+    /// what it takes of its client's share; none when it was opened elsewhere, or is not used any more
     place: Mutex<Option<Place>>,
+    /// seconds since the epoch
+    used: AtomicU64,
 }
 
 struct Late {
@@ -80,6 +85,7 @@ impl Session {
             has_late: AtomicBool::new(false),
             late: Mutex::default(),
             place: Mutex::default(),
+            used: AtomicU64::new(unix_now()),
         })
     }
 
@@ -152,6 +158,14 @@ impl Session {
         *lock(&self.place) = Some(place);
     }
 
+    /// Notes that it is used; a store at most once a second.
+    #[inline]
+    fn touch(&self, now: u64) {
+        if self.used.load(Relaxed) != now {
+            self.used.store(now, Relaxed);
+        }
+    }
+
     fn give_back(&self) {
         lock(&self.place).take();
     }
@@ -194,6 +208,12 @@ impl Known {
         let n = self.order.iter().take_while(|id| expired(id)).count();
         (0..n).for_each(|_| self.forget_oldest());
     }
+
+    /// Who has not used a session for so long does not count it any more (spec 3.8); it goes on when it is used again.
+    fn rest_idle(&self, now: u64) {
+        let idle = |s: &&Arc<Session>| s.used.load(Relaxed) + IDLE < now;
+        self.live.values().filter(idle).for_each(|s| s.give_back());
+    }
 }
 
 impl Sessions {
@@ -208,7 +228,11 @@ impl Sessions {
     pub(crate) fn tick(&self) {
         let now = unix_now();
         self.now.store(now, Relaxed);
-        lock(&self.by_id).expire(now);
+        let mut known = lock(&self.by_id);
+        known.expire(now);
+        if now.is_multiple_of(60) {
+            known.rest_idle(now);
+        }
     }
 
     fn now(&self) -> u64 {
@@ -258,7 +282,9 @@ impl Cache {
         }
         let h = hash(token);
         if let Some(s) = self.table.find(h, |s| s.token.as_bytes() == token) {
-            let open = !s.ended() && s.server == *server.id() && all.now() < s.content.expires_unix;
+            let now = all.now();
+            s.touch(now);
+            let open = !s.ended() && s.server == *server.id() && now < s.content.expires_unix;
             return open.then(|| s.clone());
         }
         let s = all.open(server, token)?;
