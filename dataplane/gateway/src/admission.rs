@@ -3,20 +3,18 @@
 
 use crate::backend::BackendState;
 use crate::metrics::inc;
+use crate::room::Room;
 use crate::snapshot::Member;
 use crate::standing::{Cell, Grant, Refused};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 use tidegate_dataplane_core::breaker::{Position, Ticket, Verdict};
 use tidegate_dataplane_core::fault::Fault;
 use tidegate_proto::table::Limits;
-use tokio::sync::Semaphore;
 
-/// Room at one backend on this node. An edit of the limits starts a new one, beside what is in flight.
+/// Room for calls at one backend on this node. An edit of the limits starts a new one, beside what is in flight.
 pub(crate) struct Slots {
-    free: Semaphore,
-    waiting: AtomicU32,
+    room: Room,
     limits: Limits,
 }
 
@@ -53,53 +51,34 @@ pub(crate) enum Whose {
 
 impl Slots {
     pub(crate) fn new(limits: Limits) -> Self {
-        let free = Semaphore::new(
-            usize::try_from(limits.requests).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS),
-        );
-        Self { free, waiting: AtomicU32::new(0), limits }
+        Self { room: Room::default(), limits }
     }
 
     /// Calls in flight.
-    pub(crate) fn in_flight(&self) -> u64 {
-        u64::from(self.limits.requests).saturating_sub(self.free.available_permits() as u64)
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.room.taken()
     }
 
     /// Calls that wait.
-    pub(crate) fn waiting(&self) -> u64 {
-        self.waiting.load(Relaxed).into()
+    pub(crate) fn waiting(&self) -> u32 {
+        self.room.waiting()
     }
 
+    #[inline]
     fn try_take(&self) -> bool {
-        self.free.try_acquire().map(tokio::sync::SemaphorePermit::forget).is_ok()
+        self.room.try_take(self.limits.requests)
     }
 
     /// Waits its turn; false at once when too many wait already.
     async fn take(&self) -> bool {
-        let _place = Place::new(&self.waiting);
-        if self.waiting.load(Relaxed) > self.limits.pending {
+        if self.try_take() {
+            return true;
+        }
+        if self.waiting() >= self.limits.pending {
             return false;
         }
-        self.free.acquire().await.map(tokio::sync::SemaphorePermit::forget).is_ok()
-    }
-
-    fn give_back(&self) {
-        self.free.add_permits(1);
-    }
-}
-
-/// One who waits.
-struct Place<'w>(&'w AtomicU32);
-
-impl<'w> Place<'w> {
-    fn new(waiting: &'w AtomicU32) -> Self {
-        waiting.fetch_add(1, Relaxed);
-        Self(waiting)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.room.take(self.limits.requests).await;
+        true
     }
 }
 
@@ -130,7 +109,7 @@ impl Admitted {
     /// Gives the turn to another, before the end: what is left does not burden the backend.
     pub(crate) fn release_slot(&mut self) {
         if std::mem::take(&mut self.slot) {
-            self.backend().slots.give_back();
+            self.backend().slots.room.give_back();
         }
     }
 

@@ -3,8 +3,8 @@
 
 use crate::admission::Slots;
 use crate::metrics::BackendStats;
+use crate::room::Room;
 use crate::snapshot::Member;
-use crate::upstream::Open;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::atomic::{
     AtomicBool, AtomicU32, AtomicU64,
@@ -31,9 +31,9 @@ pub(crate) struct BackendState {
     /// Room for calls.
     pub(crate) slots: Slots,
     /// TCP connections that calls opened.
-    pub(crate) open: Arc<Open>,
+    pub(crate) open: Arc<Room>,
     /// And those that the gateway opened for itself, which its limit does not hold up.
-    pub(crate) own_open: Arc<Open>,
+    pub(crate) own_open: Arc<Room>,
     /// Turns of what the gateway sends for clients beside their calls: opening, ending, cancelling.
     pub(crate) own: Semaphore,
     /// What stays the same whatever the configuration.
@@ -113,7 +113,7 @@ impl BackendState {
 
     /// TCP connections that are open.
     pub(crate) fn connections(&self) -> u32 {
-        self.open.count() + self.own_open.count()
+        self.open.taken() + self.own_open.taken()
     }
 
     /// Bound of connecting for the gateway's own requests: the shortest that a virtual server asks for.

@@ -24,6 +24,7 @@ pub mod push;
 mod refuse;
 mod report;
 mod request_log;
+mod room;
 mod run;
 mod session;
 mod snapshot;

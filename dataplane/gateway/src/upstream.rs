@@ -4,17 +4,16 @@
 use crate::backend::BackendState;
 use crate::io::Io;
 use crate::metrics::inc;
+use crate::room::Room;
 use crate::state::Gateway;
 use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::upstreams::peer::HttpPeer;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tidegate_proto::table::{Egress, Endpoint};
-use tokio::sync::Notify;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -29,13 +28,6 @@ pub(crate) enum ConnectError {
     Timeout(Duration),
 }
 
-/// Connections that are open to one backend.
-#[derive(Default)]
-pub(crate) struct Open {
-    count: AtomicU32,
-    closed: Notify,
-}
-
 /// A connection to a backend, counted while it is open.
 pub(crate) struct Upstream {
     stream: Stream,
@@ -45,40 +37,27 @@ pub(crate) struct Upstream {
 }
 
 /// One of the open connections.
-struct Counted(Arc<Open>);
+struct Counted(Arc<Room>);
 
-impl Open {
-    pub(crate) fn count(&self) -> u32 {
-        self.count.load(Relaxed)
-    }
-
-    fn add(self: &Arc<Self>) -> Counted {
-        self.count.fetch_add(1, Relaxed);
-        Counted(self.clone())
-    }
-
-    /// One more, if that stays within `limit`.
-    fn add_within(self: &Arc<Self>, limit: u32) -> Option<Counted> {
-        let more = |n: u32| (n < limit).then(|| n + 1);
-        self.count.fetch_update(Relaxed, Relaxed, more).ok().map(|_| Counted(self.clone()))
-    }
-
+impl Counted {
     /// One more, as soon as that stays within `limit`.
-    async fn wait_within(self: &Arc<Self>, limit: u32) -> Counted {
-        loop {
-            let closed = self.closed.notified();
-            if let Some(counted) = self.add_within(limit) {
-                return counted;
-            }
-            closed.await;
+    async fn within(open: &Arc<Room>, limit: u32) -> Self {
+        if !open.try_take(limit) {
+            open.take(limit).await;
         }
+        Self(open.clone())
+    }
+
+    /// One more in any case.
+    fn any(open: &Arc<Room>) -> Self {
+        open.take_any();
+        Self(open.clone())
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Relaxed);
-        self.0.closed.notify_one();
+        self.0.give_back();
     }
 }
 
@@ -119,7 +98,7 @@ pub(crate) async fn connect_for_call(
     b: &BackendState,
     limit: Duration,
 ) -> Result<Upstream, ConnectError> {
-    let counted = b.open.wait_within(b.spec.limits.connections).await;
+    let counted = Counted::within(&b.open, b.spec.limits.connections).await;
     connect_counted(gw, b, limit, counted).await
 }
 
@@ -130,7 +109,7 @@ pub(crate) async fn connect(
     b: &BackendState,
     limit: Duration,
 ) -> Result<Upstream, ConnectError> {
-    connect_counted(gw, b, limit, b.own_open.add()).await
+    connect_counted(gw, b, limit, Counted::any(&b.own_open)).await
 }
 
 async fn connect_counted(

@@ -175,8 +175,8 @@ fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
     }));
     let gauges: [(&str, &str, fn(&BackendState) -> u64); 3] = [
         ("backend_connections_open", "Connections to the backend.", |b| b.connections().into()),
-        ("backend_calls_in_flight", "Calls that have their turn.", |b| b.slots.in_flight()),
-        ("backend_calls_waiting", "Calls that wait for their turn.", |b| b.slots.waiting()),
+        ("backend_calls_in_flight", "Calls that have their turn.", |b| b.slots.in_flight().into()),
+        ("backend_calls_waiting", "Calls that wait for their turn.", |b| b.slots.waiting().into()),
     ];
     families.extend(gauges.into_iter().map(|(name, help, read)| {
         let of = |b: &std::sync::Arc<BackendState>| labelled(MetricType::GAUGE, b, read(b) as f64);
