@@ -4,7 +4,7 @@
 use crate::backend::BackendState;
 use crate::metrics::inc;
 use crate::snapshot::Member;
-use crate::standing::{Cell, Refused};
+use crate::standing::{Cell, Grant, Refused};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
@@ -32,8 +32,14 @@ pub(crate) struct Admitted {
 
 #[derive(Clone, Copy, Default)]
 struct Tickets {
-    backend: Option<Ticket>,
-    tool: Option<Ticket>,
+    backend: Option<Grant>,
+    tool: Option<Grant>,
+}
+
+/// Leave for a probe; given back when the probe comes to nothing.
+pub(crate) struct ProbeTicket {
+    member: Arc<Member>,
+    ticket: Option<Ticket>,
 }
 
 /// Whom a failure counts for.
@@ -111,6 +117,46 @@ impl Admitted {
         Ok(admitted)
     }
 
+    /// Leave for the same call once more, after this one was settled.
+    pub(crate) fn renewed(&self, now: Duration) -> Result<Self, Fault> {
+        Self::ask(&self.member, self.tool.as_ref(), now)
+    }
+
+    /// Does it have its turn?
+    pub(crate) fn has_slot(&self) -> bool {
+        self.slot
+    }
+
+    /// Gives the turn to another, before the end: what is left does not burden the backend.
+    pub(crate) fn release_slot(&mut self) {
+        if std::mem::take(&mut self.slot) {
+            self.backend().slots.give_back();
+        }
+    }
+
+    /// The backend has begun to answer as it should: if this is a trial, it is won now, however long the rest takes.
+    #[inline]
+    pub(crate) fn answering(&mut self) {
+        if self.tickets.is_trial() {
+            self.trial_won();
+        }
+    }
+
+    #[cold]
+    fn trial_won(&mut self) {
+        let m = self.member.clone();
+        if let (Some(cell), Some(grant)) = (&m.standing.breaker, self.tickets.backend) {
+            record(&m, cell, grant.ticket, Verdict::Success);
+        }
+        if let (Some(cell), Some(grant)) = (&self.tool, self.tickets.tool) {
+            record(&m, cell, grant.ticket, Verdict::Success);
+        }
+        // what becomes of the rest counts as that of any call
+        let now = m.clock.now();
+        self.tickets.backend = m.standing.breaker.as_ref().and_then(|cell| cell.admit(now).ok());
+        self.tickets.tool = self.tool.as_ref().and_then(|cell| cell.admit(now).ok());
+    }
+
     /// A slot, if one is free now.
     #[inline]
     pub(crate) fn try_slot(&mut self) -> bool {
@@ -127,10 +173,15 @@ impl Admitted {
         if self.slot {
             return Ok(());
         }
+        Err(self.shed())
+    }
+
+    /// Refused for lack of room: counted, and told.
+    pub(crate) fn shed(&self) -> Fault {
         if let Some(count) = self.backend().shared.stats.shed.add() {
             tracing::warn!(backend = %self.backend().spec.id, count, "calls shed: too many in flight");
         }
-        Err(Fault::BackendOverloaded { workload: self.member.workload.clone() })
+        Fault::BackendOverloaded { workload: self.member.workload.clone() }
     }
 
     fn backend(&self) -> &BackendState {
@@ -144,12 +195,12 @@ impl Admitted {
             return;
         }
         let m = &self.member;
-        if let (Some(cell), Some(ticket)) = (&m.standing.breaker, self.tickets.backend) {
+        if let (Some(cell), Some(Grant { ticket, .. })) = (&m.standing.breaker, self.tickets.backend) {
             // where tools have their own, a failing tool says nothing of its backend
             let own = self.tool.is_some() && whose == Whose::Call && verdict == Verdict::Failure;
             record(m, cell, ticket, if own { Verdict::None } else { verdict });
         }
-        if let (Some(cell), Some(ticket)) = (&self.tool, self.tickets.tool) {
+        if let (Some(cell), Some(Grant { ticket, .. })) = (&self.tool, self.tickets.tool) {
             let not_its_own = whose == Whose::Backend && verdict == Verdict::Failure;
             record(m, cell, ticket, if not_its_own { Verdict::None } else { verdict });
         }
@@ -164,38 +215,72 @@ impl Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.settle(Verdict::None, Whose::Call);
-        if self.slot {
-            self.backend().slots.give_back();
+        self.release_slot();
+    }
+}
+
+impl Tickets {
+    fn is_trial(&self) -> bool {
+        self.backend.is_some_and(|g| g.trial) || self.tool.is_some_and(|g| g.trial)
+    }
+}
+
+impl ProbeTicket {
+    /// From the backend's own breaker, if it grants one.
+    pub(crate) fn ask(member: &Arc<Member>, now: Duration) -> Option<Self> {
+        let grant = grant(member, member.standing.breaker.as_ref()?, now).ok()?;
+        Some(Self { member: member.clone(), ticket: Some(grant.ticket) })
+    }
+
+    pub(crate) fn settle(mut self, verdict: Verdict) {
+        self.tell(verdict);
+    }
+
+    fn tell(&mut self, verdict: Verdict) {
+        if let (Some(cell), Some(ticket)) = (&self.member.standing.breaker, self.ticket.take()) {
+            record(&self.member, cell, ticket, verdict);
         }
     }
 }
 
-#[inline]
-fn pass(member: &Member, cell: Option<&Cell>, now: Duration) -> Result<Option<Ticket>, Fault> {
-    let Some(cell) = cell else { return Ok(None) };
-    ask(member, cell, now).map(Some).map_err(|Refused { position, retry_after }| {
-        inc(&member.standing.stats.refused);
-        Fault::CircuitOpen {
-            workload: member.workload.clone(),
-            state: position.as_str(),
-            retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX).max(1),
-        }
-    })
+impl Drop for ProbeTicket {
+    fn drop(&mut self) {
+        self.tell(Verdict::None);
+    }
 }
 
-/// Leave from a breaker. The trial is announced.
 #[inline]
-pub(crate) fn ask(member: &Member, cell: &Cell, now: Duration) -> Result<Ticket, Refused> {
-    let (ticket, trial) = cell.admit(now)?;
-    if trial {
+fn pass(member: &Member, cell: Option<&Cell>, now: Duration) -> Result<Option<Grant>, Fault> {
+    let Some(cell) = cell else { return Ok(None) };
+    grant(member, cell, now).map(Some).map_err(|refused| refuse(member, refused))
+}
+
+#[cold]
+fn refuse(member: &Member, Refused { position, retry_after }: Refused) -> Fault {
+    if let Some(count) = member.standing.stats.refused.add() {
+        let (server, backend) = (&member.server, &member.backend.spec.id);
+        tracing::info!(%server, %backend, state = position.as_str(), count, "calls refused by circuit breaker");
+    }
+    Fault::CircuitOpen {
+        workload: member.workload.clone(),
+        state: position.as_str(),
+        retry_after_ms: u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX).max(1),
+    }
+}
+
+/// Leave from a breaker. That it takes a trial is announced.
+#[inline]
+fn grant(member: &Member, cell: &Cell, now: Duration) -> Result<Grant, Refused> {
+    let grant = cell.admit(now)?;
+    if grant.moved {
         moved(member, Position::HalfOpen);
     }
-    Ok(ticket)
+    Ok(grant)
 }
 
 /// Tells a breaker an outcome, and everybody when that moves it.
 #[inline]
-pub(crate) fn record(m: &Member, cell: &Cell, ticket: Ticket, verdict: Verdict) {
+fn record(m: &Member, cell: &Cell, ticket: Ticket, verdict: Verdict) {
     if let Some(to) = cell.record(ticket, verdict, || m.clock.now()) {
         moved(m, to);
     }

@@ -20,7 +20,7 @@ pub(crate) struct Mcp {
 impl ServerApp for Mcp {
     async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         match conn::serve(&mut stream, &self.site, self.peer).await {
-            Outcome::Closed => None,
+            Outcome::Closed | Outcome::Stalled => None,
             Outcome::Http2(read) => {
                 // the preface is given back, for Pingora to find
                 let mut plain = stream.into_any().downcast::<L4Stream>().ok()?;

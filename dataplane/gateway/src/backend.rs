@@ -4,17 +4,19 @@
 use crate::admission::Slots;
 use crate::metrics::BackendStats;
 use crate::snapshot::Member;
+use crate::upstream::Open;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::atomic::{
     AtomicBool, AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed},
 };
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tidegate_dataplane_core::budget::Budget;
 use tidegate_dataplane_core::catalog::Contribution;
 use tidegate_dataplane_core::token::backend_hash;
 use tidegate_proto::table::{Backend, BackendId};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 /// One configuration of a backend. An unchanged configuration keeps the same value over table updates.
 pub(crate) struct BackendState {
@@ -28,8 +30,12 @@ pub(crate) struct BackendState {
     pub(crate) line: Box<[u8]>,
     /// Room for calls.
     pub(crate) slots: Slots,
-    /// TCP connections that are open.
-    pub(crate) open: Arc<AtomicU32>,
+    /// TCP connections that calls opened.
+    pub(crate) open: Arc<Open>,
+    /// And those that the gateway opened for itself, which its limit does not hold up.
+    pub(crate) own_open: Arc<Open>,
+    /// Turns of what the gateway sends for clients beside their calls: opening, ending, cancelling.
+    pub(crate) own: Semaphore,
     /// What stays the same whatever the configuration.
     pub(crate) shared: Arc<Shared>,
 }
@@ -84,6 +90,9 @@ pub(crate) enum Reach {
     Unauthenticated = 3,
 }
 
+/// Requests of the gateway's own, for clients, that are under way at the same time.
+const OWN: usize = 64;
+
 static SLOTS: AtomicU32 = AtomicU32::new(1);
 
 impl BackendState {
@@ -95,9 +104,21 @@ impl BackendState {
             line: line(spec),
             slots: Slots::new(spec.limits),
             open: Arc::default(),
+            own_open: Arc::default(),
+            own: Semaphore::new(OWN),
             shared: shared.unwrap_or_else(|| Arc::new(Shared::new(spec.id.clone()))),
             spec: spec.clone(),
         })
+    }
+
+    /// TCP connections that are open.
+    pub(crate) fn connections(&self) -> u32 {
+        self.open.count() + self.own_open.count()
+    }
+
+    /// Bound of connecting for the gateway's own requests: the shortest that a virtual server asks for.
+    pub(crate) fn connect_timeout(&self) -> Option<Duration> {
+        self.shared.users.load().iter().map(|m| m.connect_timeout).min()
     }
 }
 

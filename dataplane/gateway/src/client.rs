@@ -80,7 +80,8 @@ pub(crate) async fn exchange(
         {
             return Ok(answer);
         }
-        let stream = upstream::connect(gw, b, limit.min(gw.options.connect)).await?;
+        let connect = b.connect_timeout().unwrap_or(gw.options.connect);
+        let stream = upstream::connect(gw, b, limit.min(connect)).await?;
         on_stream(b, stream, &request).await
     };
     tokio::time::timeout(limit, whole).await.unwrap_or(Err(ExchangeError::Timeout(limit)))

@@ -48,18 +48,21 @@ pub(crate) struct Peer {
 pub(crate) enum Outcome {
     /// The connection is to be closed.
     Closed,
+    /// The same, since the client did not read what it asked for.
+    Stalled,
     /// It begins with the HTTP/2 preface; these bytes were read already.
     Http2(Vec<u8>),
 }
 
 /// What a request led to.
+#[expect(clippy::large_enum_variant, reason = "the path of a call allocates nothing")]
 enum Step {
     /// Answered; what could not be written yet, and whether the connection ends.
     Replied {
         rest: Vec<u8>,
         close: bool,
     },
-    /// On its way to a backend. Not boxed: the path of a call allocates nothing.
+    /// On its way to a backend.
     Call(Call),
     /// Needs more than one poll.
     Slow(Box<Slow>),
@@ -87,7 +90,7 @@ pub(crate) async fn serve<C: Io>(io: &mut C, site: &Site, peer: Peer) -> Outcome
         };
         // a drain ends it when the client was told so, or after a while of silence
         if !keep {
-            return Outcome::Closed;
+            return if conn.stalled() { Outcome::Stalled } else { Outcome::Closed };
         }
     }
 }

@@ -1,7 +1,7 @@
 //! HTTP/2, as an edge: Pingora speaks it, and each of its streams is served as one HTTP/1.1 exchange in
 //! memory by the same pipeline. What the strict codec refuses on a socket it refuses here too.
 
-use crate::conn::{self, Peer, Site};
+use crate::conn::{self, Outcome, Peer, Site};
 use crate::metrics::inc;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -75,9 +75,10 @@ impl H2 {
         let request = request.map_err(|_| StreamError::Late)??;
         let (mut inner, mut outer) = tokio::io::duplex(BUFFER);
         let serve = async move {
-            conn::serve(&mut inner, &self.site, self.peer).await;
+            let outcome = conn::serve(&mut inner, &self.site, self.peer).await;
             // an answer without a length ends with its connection
             drop(inner);
+            outcome
         };
         let exchange = async {
             // refused before it was read whole: the answer is in the pipe all the same
@@ -89,8 +90,19 @@ impl H2 {
             done
         };
         // both run in this task: dropping the stream drops the call
-        let ((), done) = tokio::join!(serve, exchange);
-        done
+        tokio::pin!(serve, exchange);
+        tokio::select! {
+            biased;
+            outcome = &mut serve => match outcome {
+                Outcome::Stalled => Err(StreamError::Gone),
+                _ => exchange.await,
+            },
+            done = &mut exchange => {
+                // which notices that the client has gone, if there is something left to do
+                serve.await;
+                done
+            }
+        }
     }
 }
 

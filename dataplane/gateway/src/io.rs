@@ -3,7 +3,7 @@
 use pingora_core::protocols::Stream;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, Poll::Ready};
+use std::task::{Context, Poll, Poll::Ready, ready};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 /// A connected byte stream.
@@ -19,7 +19,7 @@ impl Io for Stream {
         read(self, cx, buf)
     }
     fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        write(self, cx, bufs)
+        write(self, cx, bufs).map_ok(|(n, _)| n)
     }
 }
 
@@ -29,7 +29,7 @@ impl Io for DuplexStream {
         read(self, cx, buf)
     }
     fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        write(self, cx, bufs)
+        write(self, cx, bufs).map_ok(|(n, _)| n)
     }
 }
 
@@ -38,24 +38,27 @@ fn read<S: AsyncRead + Unpin>(s: &mut S, cx: &mut Context<'_>, buf: &mut [u8]) -
     Pin::new(s).poll_read(cx, &mut b).map_ok(|()| b.filled().len())
 }
 
-fn write<S: AsyncWrite + Unpin>(
+/// How many bytes were taken, and whether some of them are still held back: TLS keeps records until it is asked, and then
+/// for as long as the socket is full. On plain TCP never.
+pub(crate) fn write<S: AsyncWrite + Unpin>(
     s: &mut S,
     cx: &mut Context<'_>,
     bufs: &[IoSlice<'_>],
-) -> Poll<io::Result<usize>> {
-    let r = match bufs {
-        [one] => Pin::new(&mut *s).poll_write(cx, one),
-        _ => Pin::new(&mut *s).poll_write_vectored(cx, bufs),
+) -> Poll<io::Result<(usize, bool)>> {
+    let n = match bufs {
+        [one] => ready!(Pin::new(&mut *s).poll_write(cx, one))?,
+        _ => ready!(Pin::new(&mut *s).poll_write_vectored(cx, bufs))?,
     };
-    match r {
-        Ready(Ok(0)) if bufs.iter().any(|b| !b.is_empty()) => Ready(Err(io::ErrorKind::WriteZero.into())),
-        Ready(Ok(n)) => {
-            // TLS keeps records back until asked; on plain TCP this does nothing
-            if let Ready(Err(e)) = Pin::new(s).poll_flush(cx) {
-                return Ready(Err(e));
-            }
-            Ready(Ok(n))
-        }
-        other => other,
+    if n == 0 && bufs.iter().any(|b| !b.is_empty()) {
+        return Ready(Err(io::ErrorKind::WriteZero.into()));
     }
+    match flush(s, cx) {
+        Ready(Err(e)) => Ready(Err(e)),
+        flushed => Ready(Ok((n, flushed.is_pending()))),
+    }
+}
+
+/// Sends what is held back.
+pub(crate) fn flush<S: AsyncWrite + Unpin>(s: &mut S, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    Pin::new(s).poll_flush(cx)
 }

@@ -77,6 +77,12 @@ impl Local {
         }
     }
 
+    /// What a read fills, to be put back. It is missing when a task panicked that had it.
+    pub(crate) fn take_scratch(&mut self) -> Vec<u8> {
+        let scratch = std::mem::take(&mut self.scratch);
+        if scratch.is_empty() { vec![0; READ] } else { scratch }
+    }
+
     /// An empty buffer, used before if possible.
     pub(crate) fn buffer(&mut self) -> Vec<u8> {
         self.kept.pop().unwrap_or_default()
@@ -110,6 +116,10 @@ impl Pool {
     }
 
     pub(crate) fn put(&mut self, backend: &BackendState, stream: Upstream, now: Instant) {
+        // at the limit none is kept idle: another thread may wait for one
+        if backend.connections() >= backend.spec.limits.connections {
+            return;
+        }
         let idle = self.idle.entry(backend.slot).or_default();
         if idle.len() < MAX_IDLE {
             idle.push(Idle { stream, since: now });

@@ -84,8 +84,10 @@ pub(crate) struct BackendStats {
     /// Calls that the client was told to have failed, whatever the reason.
     pub(crate) call_failures: Tally,
     pub(crate) shed: Tally,
-    pub(crate) retries: AtomicU64,
-    pub(crate) retries_refused: AtomicU64,
+    pub(crate) retries: Tally,
+    pub(crate) retries_refused: Tally,
+    /// Cancellations that were not sent: too much of the gateway's own was under way.
+    pub(crate) cancels_dropped: Tally,
     pub(crate) probes: AtomicU64,
     pub(crate) probe_failures: AtomicU64,
 }

@@ -7,6 +7,7 @@ mod plan;
 
 use crate::backend::{BackendState, Reach, View};
 use crate::client::{self, ExchangeError, Link, Opened};
+use crate::local::local;
 use crate::metrics::inc;
 use crate::session::{lock, unix_ms};
 use crate::snapshot::{Member, Snapshot};
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use tidegate_dataplane_core::catalog::Contribution;
 use tidegate_dataplane_core::protocol::ProtocolVersion;
 use tidegate_proto::table::BackendId;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 /// Bound of one look at a backend whose health nobody probes.
@@ -28,6 +29,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// For how long requests wait for a backend that is new and has not answered yet.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// Bound of leaving all backends when the process ends.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Contributions that arrive within this time make one snapshot; and building snapshots takes at most a tenth of one
 /// core, however much there is to merge.
@@ -40,27 +44,58 @@ const AT_ONCE: usize = 1024;
 /// Keeps a prober for every backend of the table, for as long as the process runs.
 pub(crate) async fn run(gw: Arc<Gateway>) {
     tokio::spawn(merge(gw.clone()));
+    tokio::spawn(sweep());
     let mut swapped = gw.swapped.subscribe();
+    let mut draining = gw.draining();
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let mut kept: HashMap<BackendId, Kept> = HashMap::new();
     loop {
         swapped.borrow_and_update();
         let used = used_backends(&gw.snapshot());
         kept.retain(|id, k| {
-            let stays = used.get(id).is_some_and(|(b, _)| b.slot == k.slot);
-            if !stays {
+            let now = used.get(id).map(|(b, _)| b.slot);
+            if now.is_none() {
+                // they hold the backend, and it would hold them
+                k.backend.shared.users.store(Arc::default());
+            }
+            if now != Some(k.backend.slot) {
                 k.stop.notify_one();
             }
-            stays
+            now == Some(k.backend.slot)
         });
         for (id, (backend, users)) in used {
             tell_users(&backend, users);
             kept.entry(id).or_insert_with(|| Kept::start(&gw, &backend, &turns));
         }
-        if swapped.changed().await.is_err() {
-            return;
+        tokio::select! {
+            changed = swapped.changed() => if changed.is_err() { return },
+            () = begun(&mut draining) => return leave(&gw, kept).await,
         }
     }
+}
+
+async fn begun(draining: &mut watch::Receiver<bool>) {
+    let _ = draining.wait_for(|d| *d).await;
+}
+
+/// Closes connections of the probers' thread that are idle for too long.
+async fn sweep() {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tick.tick().await;
+        local(|l| l.pool.sweep(Instant::now()));
+    }
+}
+
+/// Ends the sessions at all backends; a drain waits for it, within its bound.
+async fn leave(gw: &Gateway, kept: HashMap<BackendId, Kept>) {
+    gw.stats.in_flight.fetch_add(1, Relaxed);
+    kept.values().for_each(|k| k.stop.notify_one());
+    let all = futures_util::future::join_all(kept.into_values().map(|k| k.task));
+    if tokio::time::timeout(FAREWELL, all).await.is_err() {
+        tracing::info!("sessions of probers not ended at every backend");
+    }
+    gw.stats.in_flight.fetch_sub(1, Relaxed);
 }
 
 /// The backends that some virtual server uses, and by which; others in the table are left alone.
@@ -95,9 +130,9 @@ async fn merge(gw: Arc<Gateway>) {
 }
 
 struct Kept {
-    slot: u32,
+    backend: Arc<BackendState>,
     stop: Arc<Notify>,
-    _task: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 impl Kept {
@@ -112,7 +147,7 @@ impl Kept {
             plan: Plan::new(gw.clock, backend.slot),
         };
         let task = tokio::spawn(prober.run(stop.clone()));
-        Self { slot: backend.slot, stop, _task: task }
+        Self { backend: backend.clone(), stop, task }
     }
 }
 
@@ -179,6 +214,7 @@ impl Prober {
             () = shared.breakers.notified() => return,
         }
         if next.retry_listing {
+            self.plan.announced(next.at);
             // a breaker that no probe will try: its tools come back, so that a call can
             self.gw.contributed.notify_one();
         }
@@ -210,7 +246,7 @@ impl Prober {
         };
         match result {
             Ok(()) => self.answered(took),
-            Err(e) => self.failed(&e),
+            Err(e) => self.failed(&e, found),
         }
         self.backend.shared.set_suspect(found != Found::Answer);
         if outcome::tell(users, asked, found, took, now, &mut self.plan) {
@@ -285,14 +321,15 @@ impl Prober {
         self.reached(Reach::Up);
     }
 
-    fn failed(&self, e: &ExchangeError) {
+    fn failed(&self, e: &ExchangeError, found: Found) {
         inc(&self.backend.shared.stats.probe_failures);
         let reach = match e {
             ExchangeError::Status(401 | 403) => Reach::Unauthenticated,
             _ => Reach::Down,
         };
         let mut view = lock(&self.backend.shared.view);
-        *view = View { message: chain(e), checked_unix_ms: unix_ms(), ..std::mem::take(&mut *view) };
+        *view =
+            View { message: found.words().into(), checked_unix_ms: unix_ms(), ..std::mem::take(&mut *view) };
         drop(view);
         if self.reached(reach) {
             tracing::warn!(backend = %self.backend.spec.id, error = chain(e), "backend not reachable");

@@ -35,6 +35,8 @@ struct Late {
     backend: u64,
     /// the token's own link is of no use any more
     lost: bool,
+    /// counts links
+    generation: u32,
     /// opened after the token was sealed
     binding: Option<Arc<Binding>>,
     /// held by the one who opens a new one
@@ -44,7 +46,17 @@ struct Late {
 /// A session's link to one backend.
 pub(crate) enum Bound<'s> {
     Sealed(&'s Binding),
-    Late(Arc<Binding>),
+    Late(Arc<Binding>, u32),
+}
+
+impl Bound<'_> {
+    /// Which of the session's links to this backend it is: the first one, or its replacements.
+    pub(crate) fn generation(&self) -> u32 {
+        match self {
+            Bound::Sealed(_) => 0,
+            Bound::Late(_, generation) => *generation,
+        }
+    }
 }
 
 impl std::ops::Deref for Bound<'_> {
@@ -52,7 +64,7 @@ impl std::ops::Deref for Bound<'_> {
     fn deref(&self) -> &Binding {
         match self {
             Bound::Sealed(b) => b,
-            Bound::Late(b) => b,
+            Bound::Late(b, _) => b,
         }
     }
 }
@@ -77,7 +89,7 @@ impl Session {
             && let Some(late) = lock(&self.late).iter().find(|l| l.backend == backend)
         {
             return match &late.binding {
-                Some(binding) => Some(Bound::Late(binding.clone())),
+                Some(binding) => Some(Bound::Late(binding.clone(), late.generation)),
                 None if late.lost => None,
                 None => self.content.binding(backend).map(Bound::Sealed),
             };
@@ -85,16 +97,23 @@ impl Session {
         self.content.binding(backend).map(Bound::Sealed)
     }
 
-    /// Notes a link that was opened after the token was sealed.
-    pub(crate) fn bind(&self, binding: Binding) {
-        let backend = binding.backend;
-        self.set_late(backend, Some(Arc::new(binding)));
+    /// Notes a link that was opened after the token was sealed; which one it is.
+    pub(crate) fn bind(&self, binding: Binding) -> u32 {
+        self.with_late(binding.backend, |late| {
+            late.generation += 1;
+            late.binding = Some(Arc::new(binding));
+            late.generation
+        })
     }
 
-    /// The backend does not know its session any more: the next call opens a new one.
-    pub(crate) fn lose(&self, backend: u64, session: &[u8]) {
-        if self.binding(backend).is_some_and(|b| &*b.session == session) {
-            self.set_late(backend, None);
+    /// The backend does not know that link any more: the next call opens a new one. Who still used an older one says
+    /// nothing of the present one.
+    pub(crate) fn lose(&self, backend: u64, generation: u32) {
+        if self.binding(backend).is_some_and(|b| b.generation() == generation) {
+            self.with_late(backend, |late| {
+                late.lost = true;
+                late.binding = None;
+            });
         }
     }
 
@@ -103,17 +122,10 @@ impl Session {
         self.with_late(backend, |late| late.opening.clone())
     }
 
-    fn set_late(&self, backend: u64, binding: Option<Arc<Binding>>) {
-        self.with_late(backend, |late| {
-            late.lost = binding.is_none();
-            late.binding = binding;
-        });
-    }
-
     fn with_late<R>(&self, backend: u64, f: impl FnOnce(&mut Late) -> R) -> R {
         let mut late = lock(&self.late);
         let at = late.iter().position(|l| l.backend == backend).unwrap_or_else(|| {
-            late.push(Late { backend, binding: None, lost: false, opening: Arc::default() });
+            late.push(Late { backend, binding: None, lost: false, generation: 0, opening: Arc::default() });
             late.len() - 1
         });
         let r = f(&mut late[at]);
@@ -188,13 +200,8 @@ impl Sessions {
     /// Opens a token, or finds what the node knows of it already.
     fn open(&self, server: &Server, token: &[u8]) -> Option<Arc<Session>> {
         let content = server.sealer.as_ref()?.open(server.id(), token, unix_now()).ok()?;
-        if let Some(known) = lock(&self.by_id).live.get(&content.id) {
-            return Some(known.clone());
-        }
         let token = std::str::from_utf8(token).ok()?;
-        let session = Session::new(token, server.id(), content);
-        self.remember(&session);
-        Some(session)
+        Some(self.remember(Session::new(token, server.id(), content)))
     }
 
     /// Tells the time, at least once a second; forgets what has expired.
@@ -208,13 +215,18 @@ impl Sessions {
         self.now.load(Relaxed)
     }
 
-    pub(crate) fn remember(&self, session: &Arc<Session>) {
+    /// Keeps it; if it is known already, what is known.
+    pub(crate) fn remember(&self, session: Arc<Session>) -> Arc<Session> {
         let mut known = lock(&self.by_id);
+        if let Some(same) = known.live.get(&session.content.id) {
+            return same.clone();
+        }
         if known.live.len() >= MAX_SESSIONS {
             known.forget_oldest();
         }
         known.order.push_back(session.content.id);
         known.live.insert(session.content.id, session.clone());
+        session
     }
 
     pub(crate) fn len(&self) -> usize {

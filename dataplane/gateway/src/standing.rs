@@ -1,6 +1,7 @@
 //! How a backend stands with one virtual server: its health by that server's thresholds, and its circuit breakers.
 //! Outlives snapshots. A call of a backend that is well reads two atomics and takes no lock.
 
+use crate::metrics::Tally;
 use crate::session::{lock, unix_ms};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -12,7 +13,7 @@ use tidegate_dataplane_core::health::{Health, Sample, Tracker};
 pub(crate) struct Standing {
     clock: Clock,
     health: Mutex<Probed>,
-    /// its health is not simply good: a call that succeeds is news for the prober
+    /// probes fail or did not begin: a call that succeeds is news for the prober
     unwell: AtomicBool,
     /// calls that failed in a row, for backends that nobody probes
     failed_calls: AtomicU32,
@@ -38,7 +39,7 @@ pub(crate) struct StandingStats {
     /// By [`Position`].
     pub(crate) breaker: [AtomicU64; 3],
     /// Calls that a breaker refused.
-    pub(crate) refused: AtomicU64,
+    pub(crate) refused: Tally,
 }
 
 /// Time since the gateway's start: what breakers and trackers count in.
@@ -50,6 +51,16 @@ pub(crate) struct Cell {
     /// the period, and in the lowest bit whether there is more to know than that
     word: AtomicU32,
     inner: Mutex<Breaker>,
+}
+
+/// A breaker's leave to send once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grant {
+    pub(crate) ticket: Ticket,
+    /// What is sent decides whether it closes.
+    pub(crate) trial: bool,
+    /// It went from open to half-open with this.
+    pub(crate) moved: bool,
 }
 
 /// A breaker's answer when it lets nothing through.
@@ -189,7 +200,8 @@ impl Standing {
         p.due = now + interval;
         p.checked_unix_ms = unix_ms();
         let changed = p.tracker.observe(sample, threshold);
-        self.unwell.store(p.tracker.health() != Health::Healthy || p.tracker.failures() > 0, Relaxed);
+        let well = matches!(p.tracker.health(), Health::Healthy | Health::Degraded);
+        self.unwell.store(!well || p.tracker.failures() > 0, Relaxed);
         if let Some(to) = changed {
             self.stats.health[to as usize].fetch_add(1, Relaxed);
         }
@@ -265,18 +277,27 @@ impl Cell {
         Self { word: AtomicU32::new(word(&breaker)), inner: Mutex::new(breaker) }
     }
 
-    /// May something be sent? The second part says whether it is the trial.
+    /// May something be sent?
     #[inline]
-    pub(crate) fn admit(&self, now: Duration) -> Result<(Ticket, bool), Refused> {
+    pub(crate) fn admit(&self, now: Duration) -> Result<Grant, Refused> {
         let word = self.word.load(Relaxed);
-        if word & 1 == 0 { Ok((Ticket::of_period(word >> 1), false)) } else { self.ask(now) }
+        if word & 1 == 0 {
+            return Ok(Grant { ticket: Ticket::of_period(word >> 1), trial: false, moved: false });
+        }
+        self.ask(now)
     }
 
     #[cold]
-    fn ask(&self, now: Duration) -> Result<(Ticket, bool), Refused> {
-        self.with(|b| match b.admit(now) {
-            Admission::Granted(ticket) => Ok((ticket, b.position() == Position::HalfOpen)),
-            Admission::Refused { retry_after } => Err(Refused { position: b.position(), retry_after }),
+    fn ask(&self, now: Duration) -> Result<Grant, Refused> {
+        self.with(|b| {
+            let before = b.period();
+            match b.admit(now) {
+                Admission::Granted(ticket) => {
+                    let trial = b.position() == Position::HalfOpen;
+                    Ok(Grant { ticket, trial, moved: b.period() != before })
+                }
+                Admission::Refused { retry_after } => Err(Refused { position: b.position(), retry_after }),
+            }
         })
     }
 
@@ -334,15 +355,15 @@ mod tests {
         let cell = Cell::new(policy);
         let held = lock(&cell.inner);
         let at = |s| move || Duration::from_secs(s);
-        let (ticket, trial) = cell.admit(at(0)()).unwrap();
+        let Grant { ticket, trial, .. } = cell.admit(at(0)()).unwrap();
         assert!(!trial);
         assert_eq!(cell.record(ticket, Verdict::Success, at(0)), None);
         drop(held);
         cell.record(ticket, Verdict::Failure, at(0));
         assert_eq!(cell.record(ticket, Verdict::Failure, at(0)), Some(Position::Open));
         assert!(cell.admit(at(0)()).is_err());
-        let (trial, is_trial) = cell.admit(at(1)()).unwrap();
-        assert!(is_trial);
+        let Grant { ticket: trial, trial: is_trial, moved } = cell.admit(at(1)()).unwrap();
+        assert!(is_trial && moved);
         assert_eq!(cell.record(ticket, Verdict::Success, at(1)), None, "an old ticket");
         assert_eq!(cell.record(trial, Verdict::Success, at(2)), Some(Position::Closed));
     }

@@ -11,9 +11,10 @@ use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tidegate_proto::table::{Egress, Endpoint};
+use tokio::sync::Notify;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -26,28 +27,76 @@ pub(crate) enum ConnectError {
     Connect(#[source] Box<pingora_core::Error>),
     #[error("no connection within {0:?}")]
     Timeout(Duration),
-    #[error("as many connections are open as its limit allows ({0})")]
-    Limit(u32),
+}
+
+/// Connections that are open to one backend.
+#[derive(Default)]
+pub(crate) struct Open {
+    count: AtomicU32,
+    closed: Notify,
 }
 
 /// A connection to a backend, counted while it is open.
 pub(crate) struct Upstream {
     stream: Stream,
-    open: Arc<AtomicU32>,
+    /// TLS holds back some of what was written
+    unflushed: bool,
+    _open: Counted,
+}
+
+/// One of the open connections.
+struct Counted(Arc<Open>);
+
+impl Open {
+    pub(crate) fn count(&self) -> u32 {
+        self.count.load(Relaxed)
+    }
+
+    fn add(self: &Arc<Self>) -> Counted {
+        self.count.fetch_add(1, Relaxed);
+        Counted(self.clone())
+    }
+
+    /// One more, if that stays within `limit`.
+    fn add_within(self: &Arc<Self>, limit: u32) -> Option<Counted> {
+        let more = |n: u32| (n < limit).then(|| n + 1);
+        self.count.fetch_update(Relaxed, Relaxed, more).ok().map(|_| Counted(self.clone()))
+    }
+
+    /// One more, as soon as that stays within `limit`.
+    async fn wait_within(self: &Arc<Self>, limit: u32) -> Counted {
+        loop {
+            let closed = self.closed.notified();
+            if let Some(counted) = self.add_within(limit) {
+                return counted;
+            }
+            closed.await;
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.count.fetch_sub(1, Relaxed);
+        self.0.closed.notify_one();
+    }
 }
 
 impl Io for Upstream {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.unflushed {
+            match crate::io::flush(&mut self.stream, cx) {
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+                Poll::Pending => {}
+            }
+        }
         self.stream.poll_read(cx, buf)
     }
     fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Io::poll_write(&mut self.stream, cx, bufs)
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.open.fetch_sub(1, Relaxed);
+        let (n, unflushed) = ready!(crate::io::write(&mut self.stream, cx, bufs))?;
+        self.unflushed = unflushed;
+        Poll::Ready(Ok(n))
     }
 }
 
@@ -59,61 +108,47 @@ impl ConnectError {
             Self::Forbidden(_) => "address not allowed",
             Self::Connect(_) => "connection refused or broken",
             Self::Timeout(_) => "connection timed out",
-            Self::Limit(_) => "too many connections",
         }
     }
 }
 
-/// A new connection for a client's call, within `limit` and the backend's limit of connections.
+/// A new connection for a client's call, within `limit`. Waits for another to close when as many are open as the backend's
+/// limit allows; how long, is the caller's business.
 pub(crate) async fn connect_for_call(
     gw: &Gateway,
     b: &BackendState,
     limit: Duration,
 ) -> Result<Upstream, ConnectError> {
-    if b.open.load(Relaxed) >= b.spec.limits.connections {
-        if let Some(count) = b.shared.stats.shed.add() {
-            tracing::warn!(backend = %b.spec.id, count, "calls shed: too many connections");
-        }
-        return Err(ConnectError::Limit(b.spec.limits.connections));
-    }
-    connect(gw, b, limit).await
+    let counted = b.open.wait_within(b.spec.limits.connections).await;
+    connect_counted(gw, b, limit, counted).await
 }
 
-/// A new connection to one of the backend's endpoints, tried in order, within `limit`.
+/// A new connection to one of the backend's endpoints, tried in order, within `limit`. For what the gateway sends by
+/// itself, which the limit of connections does not hold up.
 pub(crate) async fn connect(
     gw: &Gateway,
     b: &BackendState,
     limit: Duration,
 ) -> Result<Upstream, ConnectError> {
-    b.open.fetch_add(1, Relaxed);
-    let counted = Counted(Some(b.open.clone()));
+    connect_counted(gw, b, limit, b.own_open.add()).await
+}
+
+async fn connect_counted(
+    gw: &Gateway,
+    b: &BackendState,
+    limit: Duration,
+    counted: Counted,
+) -> Result<Upstream, ConnectError> {
     let attempt = tokio::time::timeout(limit, dial(gw, b)).await.unwrap_or(Err(ConnectError::Timeout(limit)));
     match attempt {
         Ok(stream) => {
             inc(&b.shared.stats.connects);
-            Ok(counted.into_upstream(stream))
+            Ok(Upstream { stream, unflushed: false, _open: counted })
         }
         Err(e) => {
             inc(&b.shared.stats.connect_failures);
             tracing::debug!(backend = %b.spec.id, error = %e, "connect failed");
             Err(e)
-        }
-    }
-}
-
-/// A connection on its way: counted too, and given back when nobody waits for it any more.
-struct Counted(Option<Arc<AtomicU32>>);
-
-impl Counted {
-    fn into_upstream(mut self, stream: Stream) -> Upstream {
-        Upstream { stream, open: self.0.take().unwrap_or_default() }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if let Some(open) = &self.0 {
-            open.fetch_sub(1, Relaxed);
         }
     }
 }

@@ -10,6 +10,9 @@ use std::time::Duration;
 use tidegate_dataplane_core::protocol::ProtocolVersion;
 use tidegate_dataplane_core::token::Binding;
 
+/// Bound of ending a session that could not be opened to the end.
+const ABANDON: Duration = Duration::from_secs(1);
+
 /// Most pages of a list that are followed.
 const MAX_PAGES: usize = 200;
 
@@ -84,7 +87,12 @@ pub(crate) async fn initialize(
     inc(&b.shared.stats.sessions_opened);
     let binding = Binding { backend: b.hash, session: answer.session, version };
     let link = Link { session: &binding.session, version: Some(version) };
-    notify(gw, b, link, br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, limit).await?;
+    let initialized = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    if let Err(e) = notify(gw, b, link, initialized, limit).await {
+        // the session is there all the same: it is not to stay
+        delete(gw, b, link, limit.min(ABANDON)).await;
+        return Err(e);
+    }
     Ok(Opened {
         binding,
         server_name: result.server_info.name,

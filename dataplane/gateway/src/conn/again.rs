@@ -1,5 +1,5 @@
 //! Saying a call again: when the backend never accepted it, or when its tool may be called twice and the operator
-//! allows that. Within the call's bound, and within the backend's budget of repetitions.
+//! allows that. Within the call's bound, and the latter within the backend's budget of repetitions.
 
 use super::answer::Ended;
 use super::call::Call;
@@ -9,8 +9,10 @@ use crate::metrics::inc;
 use crate::session::lock;
 use std::time::Duration;
 
-/// How long a backend that is in trouble is left alone when it does not say.
+/// How long a backend that is in trouble is left alone when it does not say, and for how long at most: who asks for more
+/// time is told to the client.
 const PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// What was tried already.
 #[derive(Default)]
@@ -30,8 +32,8 @@ impl Conn<'_> {
     ) -> Option<Ended> {
         match ended {
             Ended::SessionLost => {
-                self.lose_session(call);
-                if std::mem::replace(&mut again.session, true) || !self.may_repeat(call) {
+                lose_session(call);
+                if std::mem::replace(&mut again.session, true) || call.kept.is_none() {
                     return Some(ended);
                 }
             }
@@ -40,46 +42,70 @@ impl Conn<'_> {
                     Ended::Refused { retry_after: Some(after), .. } => after,
                     _ => PAUSE,
                 };
-                let repeatable = call.record.server.spec.retry_idempotent
-                    && call.record.server.catalog.at(call.position).is_some_and(|t| t.repeatable);
-                if !repeatable
-                    || pause >= self.deadline.left()
-                    || std::mem::replace(&mut again.call, true)
-                    || !self.may_repeat(call)
-                {
+                let in_time = pause <= MAX_PAUSE && pause < self.deadline.left();
+                if !in_time || !repeatable(call) || std::mem::replace(&mut again.call, true) {
                     return Some(ended);
                 }
-                let wait = async {
-                    tokio::time::sleep(pause).await;
-                    Ok(())
-                };
-                if let Err(over) = self.unless_over(io, wait).await {
+                if !self.budgeted(call) {
+                    return Some(ended);
+                }
+                if let Err(over) = self.pause(io, call, &ended, pause).await {
                     return Some(over);
                 }
             }
             other => return Some(other),
+        }
+        if let Some(count) = call.admitted.member.backend.shared.stats.retries.add() {
+            tracing::info!(backend = %call.admitted.member.backend.spec.id, count, "calls sent again");
         }
         call.prepared = false;
         call.stream = None;
         None
     }
 
-    /// The backend answered 404: it does not know its session, and has not accepted the call.
-    fn lose_session(&self, call: &Call) {
-        let b = &call.admitted.member.backend;
-        inc(&b.shared.stats.sessions_lost);
-        let lost = call.session.binding(b.hash).map(|binding| binding.session.clone());
-        if let Some(lost) = lost {
-            call.session.lose(b.hash, &lost);
-        }
-        tracing::debug!(backend = %b.spec.id, "backend session lost");
+    /// Settles the failure, and leaves the backend alone for a while: neither a turn nor a trial is held meanwhile.
+    async fn pause<C: Io>(
+        &mut self,
+        io: &mut C,
+        call: &mut Call,
+        ended: &Ended,
+        pause: Duration,
+    ) -> Result<(), Ended> {
+        let (verdict, whose) = ended.verdict();
+        call.admitted.settle(verdict, whose);
+        call.admitted.release_slot();
+        let wait = async {
+            tokio::time::sleep(pause).await;
+            Ok(())
+        };
+        self.unless_over(io, wait).await?;
+        call.admitted = call.admitted.renewed(self.site.gw.clock.now()).map_err(Ended::Fault)?;
+        Ok(())
     }
 
-    fn may_repeat(&self, call: &Call) -> bool {
-        let shared = &call.admitted.member.backend.shared;
-        let granted =
-            call.kept.is_some() && lock(&shared.budget).take(self.site.gw.clock.now(), shared.stats.calls());
-        inc(if granted { &shared.stats.retries } else { &shared.stats.retries_refused });
+    fn budgeted(&self, call: &Call) -> bool {
+        let b = &call.admitted.member.backend;
+        let stats = &b.shared.stats;
+        let granted = lock(&b.shared.budget).take(self.site.gw.clock.now(), stats.calls());
+        if !granted && let Some(count) = stats.retries_refused.add() {
+            tracing::warn!(backend = %b.spec.id, count, "calls not sent again: no budget left");
+        }
         granted
     }
+}
+
+/// Does the operator allow it, and the tool?
+fn repeatable(call: &Call) -> bool {
+    let server = &call.record.server;
+    call.kept.is_some()
+        && server.spec.retry_idempotent
+        && server.catalog.at(call.position).is_some_and(|t| t.repeatable)
+}
+
+/// The backend answered 404: it does not know its session, and has not accepted the call.
+fn lose_session(call: &Call) {
+    let b = &call.admitted.member.backend;
+    inc(&b.shared.stats.sessions_lost);
+    call.session.lose(b.hash, call.generation);
+    tracing::debug!(backend = %b.spec.id, "backend session lost");
 }

@@ -3,7 +3,7 @@
 use super::reply::send;
 use super::request::Conn;
 use crate::io::Io;
-use crate::local::local;
+use crate::local::{Local, local};
 use std::io::IoSlice;
 use std::task::{Context, Poll, Poll::Pending, Poll::Ready};
 use std::time::{Duration, Instant, SystemTime};
@@ -110,6 +110,11 @@ impl Answer {
         Some((out, true))
     }
 
+    /// Is it the client that does not go on?
+    pub(super) fn stalled(&self) -> bool {
+        self.stalled.is_some()
+    }
+
     pub(super) fn ends_connection(&self) -> bool {
         self.until_close || self.close_client
     }
@@ -122,7 +127,7 @@ impl Answer {
         up: &mut U,
         conn: &mut Conn<'_>,
     ) -> Poll<Ended> {
-        let mut buf = local(|l| std::mem::take(&mut l.scratch));
+        let mut buf = local(Local::take_scratch);
         let r = self.poll_with(cx, client, up, conn, &mut buf);
         local(|l| l.scratch = buf);
         // nothing to pass on and no end in sight
@@ -186,7 +191,7 @@ impl Answer {
             conn.deadline.arm(now, left.min(conn.site.gw.options.read));
         }
         if conn.deadline.expired(cx) {
-            conn.site.gw.slow_reader();
+            conn.slow_reader();
             return Ready(Ended::Client);
         }
         Pending

@@ -15,7 +15,7 @@ use crate::io::Io;
 use crate::local::local;
 use crate::metrics::{End, inc};
 use crate::session::Session;
-use crate::upstream::{self, ConnectError, Upstream};
+use crate::upstream::{self, Upstream};
 use std::future::poll_fn;
 use std::io::IoSlice;
 use std::pin::pin;
@@ -32,6 +32,8 @@ pub(super) struct Call {
     pub(super) record: Record,
     pub(super) admitted: Admitted,
     pub(super) session: Arc<Session>,
+    /// which of the session's links to the backend it is sent on
+    pub(super) generation: u32,
     /// which tool of the server's catalog
     pub(super) position: usize,
     /// it has its turn and its session: `rest` is what is left to send
@@ -61,7 +63,18 @@ impl Conn<'_> {
             let ended = match self.send(io, &mut call).await {
                 Err(ended) => ended,
                 Ok(mut up) => {
-                    let ended = poll_fn(|cx| answer.poll(cx, io, &mut up, self)).await;
+                    let ended = poll_fn(|cx| {
+                        let moved = answer.poll(cx, io, &mut up, self);
+                        if answer.started() {
+                            call.admitted.answering();
+                        }
+                        if answer.stalled() {
+                            // a client that does not read is no load for the backend
+                            call.admitted.release_slot();
+                        }
+                        moved
+                    })
+                    .await;
                     if let Ended::Complete { reusable: true } = ended {
                         local(|l| l.pool.put(&call.admitted.member.backend, up, Instant::now()));
                     }
@@ -115,7 +128,13 @@ impl Conn<'_> {
             admitted.wait_slot().await.map_err(Ended::Fault)?;
             client::bind(&gw, session, &admitted.member, limit).await.map_err(Ended::of)
         };
-        let binding = self.unless_over(io, work).await?;
+        let bound = self.unless_over(io, work).await;
+        let (binding, generation) = bound.map_err(|ended| match ended {
+            // it never got its turn: the backend was not asked
+            Ended::Deadline if !call.admitted.has_slot() => Ended::Fault(call.admitted.shed()),
+            ended => ended,
+        })?;
+        call.generation = generation;
         let link = Link { session: &binding.session, version: Some(binding.version) };
         let tool = call.record.server.catalog.at(call.position).ok_or(Ended::Fault(Fault::Internal))?;
         let kept = call.kept.as_ref().ok_or(Ended::Fault(Fault::Internal))?;
@@ -127,14 +146,9 @@ impl Conn<'_> {
     async fn connect<C: Io>(&mut self, io: &mut C, call: &Call) -> Result<Upstream, Ended> {
         let gw = self.site.gw.clone();
         let m = &call.admitted.member;
-        let limit = m.connect_timeout;
         let connect = async {
-            upstream::connect_for_call(&gw, &m.backend, limit).await.map_err(|e| match e {
-                ConnectError::Limit(_) => {
-                    Ended::Fault(Fault::BackendOverloaded { workload: m.workload.clone() })
-                }
-                e => Ended::Unconnected(e.public()),
-            })
+            let connected = upstream::connect_for_call(&gw, &m.backend, m.connect_timeout).await;
+            connected.map_err(|e| Ended::Unconnected(e.public()))
         };
         self.unless_over(io, connect).await
     }
@@ -246,6 +260,12 @@ impl Conn<'_> {
         let (member, session, id) = (call.admitted.member.clone(), call.session.clone(), self.id.clone());
         tokio::spawn(async move {
             let b = &member.backend;
+            let Ok(_turn) = b.own.try_acquire() else {
+                if let Some(count) = b.shared.stats.cancels_dropped.add() {
+                    tracing::warn!(backend = %b.spec.id, count, "cancellations not sent");
+                }
+                return;
+            };
             let Some(binding) = session.binding(b.hash) else { return };
             let (backend_session, version) = (binding.session.clone(), binding.version);
             drop(binding);
@@ -263,7 +283,7 @@ impl Ended {
 
     /// What it says of the backend, and whom it counts for (spec 5.4): transport errors, timeouts and 5xx are failures;
     /// an answer is a success whatever it says; the client's doing is neither.
-    fn verdict(&self) -> (Verdict, Whose) {
+    pub(super) fn verdict(&self) -> (Verdict, Whose) {
         match self {
             Self::Complete { .. } | Self::SessionLost => (Verdict::Success, Whose::Call),
             Self::Refused { status, .. } if *status < 500 => (Verdict::Success, Whose::Call),

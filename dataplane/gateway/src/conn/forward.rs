@@ -18,6 +18,7 @@ use crate::snapshot::{Member, Server, ToolRule};
 use crate::upstream::Upstream;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Context;
 use tidegate_dataplane_codec::http::RequestHead;
 use tidegate_dataplane_codec::json;
@@ -45,7 +46,7 @@ impl Conn<'_> {
         let Some((position, rule)) = find(m, name.clone()) else {
             if !m.server.decided() {
                 // the tool may be one of a backend that was not asked yet
-                return slow(m, Kind::Call, Some(session), SlowKind::Call(Waiting::new(m, name)));
+                return self.wait(cx, io, m, session, name);
             }
             let fault = local(|l| Fault::unknown_tool(text(l, m, name)));
             return self.fault_of(cx, io, m.server, Kind::Call, &fault, m.arrival);
@@ -55,7 +56,7 @@ impl Conn<'_> {
         };
         let member = &m.server.members[usize::from(tool.member)];
         let Some(binding) = session.binding(member.backend.hash) else {
-            return slow(m, Kind::Call, Some(session), SlowKind::Call(Waiting::new(m, name)));
+            return self.wait(cx, io, m, session, name);
         };
         let breaker = rule.and_then(|r| r.breaker.as_ref());
         let mut admitted = match Admitted::ask(member, breaker, member.clock.at(m.arrival.at)) {
@@ -63,13 +64,15 @@ impl Conn<'_> {
             Err(fault) => return self.refuse_call(cx, io, m.server, &fault, m.arrival),
         };
         if !admitted.try_slot() {
-            return slow(m, Kind::Call, Some(session), SlowKind::Call(Waiting::new(m, name)));
+            return self.wait(cx, io, m, session, name);
         }
         let kept = Kept::if_small(m, name.clone());
         let link = Link { session: &binding.session, version: Some(binding.version) };
         let (stream, rest) = local(|l| send_call(l, cx, m, member, link, tool, name, kept.as_ref()));
+        let generation = binding.generation();
         drop(binding);
         Step::Call(Call {
+            generation,
             bound: rule.and_then(|r| r.timeout).unwrap_or(member.call_timeout),
             record: Record::new(m.server, Kind::Call, m.arrival),
             admitted,
@@ -82,6 +85,21 @@ impl Conn<'_> {
             progress: m.envelope.progress_token,
             arrival: m.arrival,
         })
+    }
+
+    /// Keeps a call that has to wait, if there is room for what it says.
+    fn wait<C: Io>(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut C,
+        m: &Message<'_>,
+        session: Arc<Session>,
+        name: Range<usize>,
+    ) -> Step {
+        match Waiting::new(m, name) {
+            Some(waiting) => slow(m, Kind::Call, Some(session), SlowKind::Call(waiting)),
+            None => self.refuse_call(cx, io, m.server, &Fault::Overloaded, m.arrival),
+        }
     }
 
     /// Answers a call that is not sent.
@@ -182,14 +200,37 @@ pub(super) fn write_fields(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, server
     }
 }
 
+/// Bytes of calls that wait, on this node; beyond it calls that would wait are refused.
+const MAX_WAITING: usize = 256 << 20;
+
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
 /// A call that has to wait: for the first lists of the backends, for its turn, or for its backend session.
 pub(super) struct Waiting {
     pub(super) kept: Kept,
     pub(super) progress: bool,
+    pub(super) weight: Weight,
 }
 
+/// What a waiting call takes of [`MAX_WAITING`].
+pub(super) struct Weight(usize);
+
 impl Waiting {
-    fn new(m: &Message<'_>, name: Range<usize>) -> Self {
-        Self { kept: Kept::new(m, name), progress: m.envelope.progress_token }
+    fn new(m: &Message<'_>, name: Range<usize>) -> Option<Self> {
+        let weight = Weight::take(m.body.len())?;
+        Some(Self { kept: Kept::new(m, name), progress: m.envelope.progress_token, weight })
+    }
+}
+
+impl Weight {
+    fn take(bytes: usize) -> Option<Self> {
+        let more = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= MAX_WAITING);
+        WAITING.fetch_update(Relaxed, Relaxed, more).ok().map(|_| Self(bytes))
+    }
+}
+
+impl Drop for Weight {
+    fn drop(&mut self) {
+        WAITING.fetch_sub(self.0, Relaxed);
     }
 }

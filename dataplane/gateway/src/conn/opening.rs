@@ -87,6 +87,11 @@ async fn open(
     version: ProtocolVersion,
     info: Box<[u8]>,
 ) -> Option<Binding> {
+    let own = m.backend.own.try_acquire();
+    if own.is_err() {
+        // as many are being opened already: this one is opened at its first call
+        return None;
+    }
     match client::initialize(&gw, &m.backend, version, &info, m.call_timeout).await {
         Ok(opened) => Some(opened.binding),
         Err(e) => {

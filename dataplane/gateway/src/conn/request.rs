@@ -6,7 +6,7 @@ use super::{Arrival, Peer, Site, Step};
 use crate::deadline::Deadline;
 use crate::drain::linger;
 use crate::io::Io;
-use crate::local::local;
+use crate::local::{Local, local};
 use crate::metrics::inc;
 use std::future::poll_fn;
 use std::io::IoSlice;
@@ -38,6 +38,8 @@ pub(super) struct Conn<'s> {
     part: Part,
     /// the drain was noticed
     leaving: bool,
+    /// the client was cut since it did not read
+    stalled: bool,
 }
 
 /// A chunked request body on its way in.
@@ -80,6 +82,7 @@ impl<'s> Conn<'s> {
             started: false,
             part: Part::Nothing,
             leaving: false,
+            stalled: false,
         }
     }
 
@@ -98,7 +101,7 @@ impl<'s> Conn<'s> {
         while at < rest.len() {
             let written = poll_fn(|cx| {
                 if self.deadline.expired(cx) {
-                    self.site.gw.slow_reader();
+                    self.slow_reader();
                     return Ready(None);
                 }
                 io.poll_write(cx, &[IoSlice::new(&rest[at..])]).map(Result::ok)
@@ -130,7 +133,7 @@ impl<'s> Conn<'s> {
             tracing::debug!(partial = self.part != Part::Nothing, "client connection timed out");
             return Ready(Step::End);
         }
-        let mut buf = local(|l| std::mem::take(&mut l.scratch));
+        let mut buf = local(Local::take_scratch);
         let r = self.read_and_look(cx, io, &mut buf);
         local(|l| l.scratch = buf);
         r
@@ -273,6 +276,16 @@ impl<'s> Conn<'s> {
         }
     }
 
+    /// The client is cut: it did not read.
+    pub(super) fn slow_reader(&mut self) {
+        self.stalled = true;
+        self.site.gw.slow_reader();
+    }
+
+    pub(super) fn stalled(&self) -> bool {
+        self.stalled
+    }
+
     /// What is known of any request that came now.
     pub(super) fn arrival(&self) -> Arrival {
         Arrival { at: Instant::now(), from: self.peer.address, close: false }
@@ -288,6 +301,8 @@ impl<'s> Conn<'s> {
     fn too_large<C: Io>(&mut self, cx: &mut Context<'_>, io: &mut C, used: usize) -> Looked {
         let arrival = Arrival { close: true, ..self.arrival() };
         record::stray(&Fault::BodyTooLarge, arrival);
+        // the message was not read: its id is not known
+        self.id.clear();
         let step = self.fault(cx, io, &Fault::BodyTooLarge, arrival);
         self.done(used, step)
     }

@@ -128,8 +128,10 @@ impl Conn<'_> {
         let session = Session::new(&token, server.id(), content);
         session.hold(place);
         // what did not fit into the token is known to this node only
-        all.into_iter().skip(sealed).for_each(|b| session.bind(b));
-        self.site.gw.sessions.remember(&session);
+        for binding in all.into_iter().skip(sealed) {
+            session.bind(binding);
+        }
+        let session = self.site.gw.sessions.remember(session);
         opened.bind_late(&session);
         inc(&self.site.gw.stats.sessions_created);
         Ok(self.write_initialized(&server, version, &token, arrival))
@@ -171,7 +173,7 @@ impl Conn<'_> {
         session: Arc<Session>,
         mut arrival: Arrival,
     ) -> bool {
-        let Waiting { kept, progress } = waiting;
+        let Waiting { kept, progress, weight: _weight } = waiting;
         let name = kept.exposed();
         if record.server.tool(&name).is_none() {
             record.server = self.decided(&record.server, |s| s.tool(&name).is_some()).await;
@@ -202,6 +204,7 @@ impl Conn<'_> {
             record,
             admitted,
             session,
+            generation: 0,
             position,
             prepared: false,
             stream: None,
@@ -255,7 +258,14 @@ impl Conn<'_> {
             let sends = bindings.iter().filter_map(|(backend, id)| {
                 let b = &server.member_of(*backend)?.backend;
                 let link = Link { session: id, version: Some(session.content.version) };
-                Some(client::notify(&gw, b, link, &body, FAREWELL))
+                let turn = b.own.try_acquire().ok()?;
+                let gw = &gw;
+                let body = &body;
+                Some(async move {
+                    let sent = client::notify(gw, b, link, body, FAREWELL).await;
+                    drop(turn);
+                    sent
+                })
             });
             join_all(sends).await;
         });

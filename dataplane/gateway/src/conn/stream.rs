@@ -11,6 +11,7 @@ use crate::metrics::End;
 use crate::session::Session;
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll::{Pending, Ready};
@@ -74,23 +75,26 @@ impl Conn<'_> {
         out.extend_from_slice(b"\r\n");
         let mut tick = tokio::time::interval(self.site.gw.options.keep_alive);
         tick.reset();
+        // from here on its end is not missed, whatever this is doing
+        let mut ended = pin!(session.end.notified());
+        ended.as_mut().enable();
         loop {
             if !self.flush(io, &out).await {
                 return false;
             }
             out.clear();
+            if session.ended() {
+                return true;
+            }
             tokio::select! {
                 changed = changes.changed() => match changed {
                     Ok(()) => sse::write_event(&mut out, Some("message"), None, LIST_CHANGED),
                     Err(_) => return true,
                 },
                 _ = tick.tick() => out.extend_from_slice(sse::KEEP_ALIVE),
-                () = session.end.notified() => return true,
+                () = &mut ended => return true,
                 _ = draining.wait_for(|d| *d) => break,
                 _ = gone(io) => return false,
-            }
-            if session.ended() {
-                return true;
             }
         }
         self.flush(io, COME_BACK).await

@@ -130,7 +130,7 @@ fn requests(s: &Server) -> Vec<Metric> {
 type Read = fn(&BackendStats) -> &AtomicU64;
 
 fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
-    let counters: [(&str, &str, Read); 11] = [
+    let counters: [(&str, &str, Read); 9] = [
         ("backend_connects_total", "Connections opened.", |s| &s.connects),
         ("backend_connect_failures_total", "Connections that failed to open.", |s| &s.connect_failures),
         ("backend_timeouts_total", "Calls cut at their bound.", |s| &s.timeouts),
@@ -138,8 +138,6 @@ fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
         ("backend_cancelled_total", "Calls cancelled at the backend.", |s| &s.cancelled),
         ("backend_sessions_opened_total", "Backend sessions opened.", |s| &s.sessions_opened),
         ("backend_sessions_lost_total", "Sessions that the backend forgot.", |s| &s.sessions_lost),
-        ("backend_retries_total", "Calls sent again.", |s| &s.retries),
-        ("backend_retries_refused_total", "Calls not sent again for lack of budget.", |s| &s.retries_refused),
         ("backend_probes_total", "Looks at the backend.", |s| &s.probes),
         ("backend_probe_failures_total", "Looks that failed.", |s| &s.probe_failures),
     ];
@@ -162,9 +160,12 @@ fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
         .map(|b| labelled(MetricType::GAUGE, b, f64::from(u8::from(b.shared.reach() == Reach::Up))))
         .collect();
     families.push(family("backend_up", MetricType::GAUGE, "1 when the last look at it succeeded.", up));
-    let tallies: [(&str, &str, fn(&BackendStats) -> &Tally); 2] = [
+    let tallies: [(&str, &str, fn(&BackendStats) -> &Tally); 5] = [
         ("backend_call_failures_total", "Calls answered with an error of the gateway.", |s| &s.call_failures),
         ("backend_shed_total", "Calls refused by the backend's limits.", |s| &s.shed),
+        ("backend_retries_total", "Calls sent again.", |s| &s.retries),
+        ("backend_retries_refused_total", "Calls not sent again for lack of budget.", |s| &s.retries_refused),
+        ("backend_cancels_dropped_total", "Cancellations not sent.", |s| &s.cancels_dropped),
     ];
     families.extend(tallies.into_iter().map(|(name, help, read)| {
         let of = |b: &std::sync::Arc<BackendState>| {
@@ -173,7 +174,7 @@ fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
         family(name, MetricType::COUNTER, help, backends().map(of).collect())
     }));
     let gauges: [(&str, &str, fn(&BackendState) -> u64); 3] = [
-        ("backend_connections_open", "Connections to the backend.", |b| b.open.load(Relaxed).into()),
+        ("backend_connections_open", "Connections to the backend.", |b| b.connections().into()),
         ("backend_calls_in_flight", "Calls that have their turn.", |b| b.slots.in_flight()),
         ("backend_calls_waiting", "Calls that wait for their turn.", |b| b.slots.waiting()),
     ];

@@ -1,13 +1,13 @@
 //! What a look at a backend means for the virtual servers that use it.
 
 use super::plan::Plan;
-use crate::admission;
+use crate::admission::ProbeTicket;
 use crate::client::ExchangeError;
 use crate::snapshot::Member;
 use crate::upstream::ConnectError;
 use std::sync::Arc;
 use std::time::Duration;
-use tidegate_dataplane_core::breaker::{Ticket, Verdict};
+use tidegate_dataplane_core::breaker::Verdict;
 use tidegate_dataplane_core::health::{Cause, Health, Sample};
 use tidegate_proto::table::OutgoingAuth;
 
@@ -45,6 +45,16 @@ impl Found {
         }
     }
 
+    /// For people who see the status: a category, never a backend's own words.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Answer => "",
+            Self::Challenge => Cause::Authentication.as_str(),
+            Self::Busy => "Too many requests",
+            Self::Failure(cause) => cause.as_str(),
+        }
+    }
+
     /// For a virtual server that waits for no longer than `timeout`.
     fn sample(self, took: Duration, timeout: Duration, credential: bool) -> Sample {
         match self {
@@ -58,14 +68,13 @@ impl Found {
 }
 
 /// Leave from the breakers of all who are to learn of the next look: where one is open, that look may be the trial.
-pub(super) fn ask_breakers(users: &[Arc<Member>], now: Duration) -> Vec<Option<Ticket>> {
+pub(super) fn ask_breakers(users: &[Arc<Member>], now: Duration) -> Vec<Option<ProbeTicket>> {
     let ask = |m: &Arc<Member>| {
-        let cell = m.standing.breaker.as_ref()?;
         let trial = m.standing.trial_at().is_some_and(|at| at <= now);
         if !m.probed || !(trial || m.standing.due() <= now) {
             return None;
         }
-        admission::ask(m, cell, now).ok()
+        ProbeTicket::ask(m, now)
     };
     users.iter().map(ask).collect()
 }
@@ -73,7 +82,7 @@ pub(super) fn ask_breakers(users: &[Arc<Member>], now: Duration) -> Vec<Option<T
 /// Tells everybody; true when somebody's list changes with it.
 pub(super) fn tell(
     users: &[Arc<Member>],
-    asked: Vec<Option<Ticket>>,
+    asked: Vec<Option<ProbeTicket>>,
     found: Found,
     took: Duration,
     now: Duration,
@@ -89,13 +98,13 @@ pub(super) fn tell(
             log(m, before, to);
             changed = true;
         }
-        if let (Some(cell), Some(ticket)) = (&m.standing.breaker, ticket) {
-            let verdict = match sample {
+        if let Some(ticket) = ticket {
+            ticket.settle(match sample {
                 Sample::Failure(Cause::Connection | Cause::Timeout | Cause::Unavailable) => Verdict::Failure,
-                // it answered, whatever it said
-                _ => Verdict::Success,
-            };
-            admission::record(m, cell, ticket, verdict);
+                // something answered, but hardly the backend
+                Sample::Failure(Cause::Other) => Verdict::None,
+                Sample::Failure(Cause::Authentication) | Sample::Success { .. } => Verdict::Success,
+            });
         }
     }
     changed

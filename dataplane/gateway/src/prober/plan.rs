@@ -66,16 +66,18 @@ impl Plan {
         }
     }
 
-    pub(super) fn next(&mut self, users: &[Arc<Member>]) -> Next {
+    /// The tools behind a breaker came back at that time, for a call to try it.
+    pub(super) fn announced(&mut self, at: Duration) {
+        self.announced = at;
+    }
+
+    pub(super) fn next(&self, users: &[Arc<Member>]) -> Next {
         let look = self.look_at(users);
         let untried = |m: &&Arc<Member>| !m.probed;
         let trials = users.iter().filter(untried).filter_map(|m| m.standing.trial_at());
         let trial = trials.filter(|t| *t > self.announced).min();
         match trial {
-            Some(at) if at < look => {
-                self.announced = at;
-                Next { at, look: false, retry_listing: true }
-            }
+            Some(at) if at < look => Next { at, look: false, retry_listing: true },
             _ => Next { at: look, look: true, retry_listing: false },
         }
     }

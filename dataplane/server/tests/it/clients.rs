@@ -146,6 +146,8 @@ fn without_descriptors_it_serves_whom_it_has_and_does_not_spin() {
     world.reached();
     let mut client = world.client();
     let mut admin = Admin::of(&world.gateway);
+    // this connection is among those that it has
+    assert_eq!(admin.metric("tidegate_accept_failures_total"), 0.0);
     let mut waiting: Vec<Http> = (0..100).map(|_| world.gateway.http()).collect();
     until("accept fails", || admin.metric("tidegate_accept_failures_total") >= 3.0);
     for i in 1..20 {

@@ -181,10 +181,10 @@ fn a_reader_that_stops_is_cut_at_the_bound_of_writing_and_of_the_call_and_the_ba
         let world = World::with([&server], &["--read-ms", read_ms]);
         let mut client = world.client();
         client.http = Http::narrow(world.gateway.addr);
-        client.send(&call(1, "a_big", json!({"bytes": 24 << 20})));
+        client.send(&call(1, "a_big", json!({"bytes": 8 << 20})));
         let gone = r#"kind="tools_call",end="client_gone""#;
         world.gateway.metric_where("tidegate_requests_total", gone, |n| n == 1.0);
-        assert!(client.http.into_rest().len() < 24 << 20);
+        assert!(client.http.into_rest().len() < 8 << 20);
         for (name, count) in [
             ("tidegate_slow_readers_total", 1.0),
             ("tidegate_backend_timeouts_total", 0.0),

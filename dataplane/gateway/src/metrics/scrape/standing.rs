@@ -27,7 +27,7 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<MetricFamily> {
         transitions(&mut moves, &with, &m.standing.stats.health, |i| HEALTHS[i].as_str());
         if let Some(b) = view.breaker {
             breaker.push(sample(GAUGE, &with, f64::from(b.position as u8)));
-            refused.push(sample(COUNTER, &with, m.standing.stats.refused.load(Relaxed) as f64));
+            refused.push(sample(COUNTER, &with, m.standing.stats.refused.total() as f64));
             transitions(&mut trips, &with, &m.standing.stats.breaker, |i| POSITIONS[i].as_str());
         }
     }
