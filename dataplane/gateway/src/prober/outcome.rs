@@ -4,6 +4,7 @@ use super::plan::Plan;
 use crate::admission::ProbeTicket;
 use crate::client::ExchangeError;
 use crate::snapshot::Member;
+use crate::upstream::ConnectError;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_dataplane_core::breaker::Verdict;
@@ -30,7 +31,10 @@ impl Found {
             ExchangeError::Status(401 | 403) => Self::Challenge,
             ExchangeError::Status(429) => Self::Busy,
             ExchangeError::Status(500..=599) => Self::Failure(Cause::Unavailable),
-            ExchangeError::Timeout(_) => Self::Failure(Cause::Timeout),
+            // which of the two bounds passes first is chance
+            ExchangeError::Timeout(_) | ExchangeError::Connect(ConnectError::Timeout(_)) => {
+                Self::Failure(Cause::Timeout)
+            }
             ExchangeError::Connect(_) | ExchangeError::Io(_) | ExchangeError::Ended => {
                 Self::Failure(Cause::Connection)
             }

@@ -12,8 +12,8 @@ use std::path::Path;
 use std::sync::Mutex;
 
 const ANNOTATIONS: &str = "{tidegate.dev/connect-timeout: 1s, tidegate.dev/idle-timeout: 2s}";
-const OPERATIONAL: &str = "{timeouts: {default: 3s}, failureHandling: {healthCheckInterval: 500ms, \
-    healthCheckTimeout: 450ms, statusReportingInterval: 1s, \
+const OPERATIONAL: &str = "{timeouts: {default: 3s}, failureHandling: {healthCheckInterval: 1s, \
+    healthCheckTimeout: 900ms, statusReportingInterval: 1s, \
     circuitBreaker: {enabled: true, failureThreshold: 3, timeout: 2s}}}";
 
 /// Probes in a row after which nothing changes any more.
