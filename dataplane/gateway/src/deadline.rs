@@ -5,8 +5,8 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::Context;
-use std::time::{Duration, Instant};
-use tokio::time::Sleep;
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
 
 #[derive(Debug)]
 pub(crate) struct Deadline {
@@ -17,15 +17,19 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    pub(crate) fn new(now: Instant, after: Duration) -> Self {
-        let due = now + after;
-        Self { due, sleep: Box::pin(tokio::time::sleep_until(due.into())), fresh: true }
+    pub(crate) fn new(now: std::time::Instant, after: Duration) -> Self {
+        let due = Instant::from_std(now) + after;
+        Self { due, sleep: Box::pin(tokio::time::sleep_until(due)), fresh: true }
     }
 
     /// Moves the bound to `after` from `now`.
-    pub(crate) fn arm(&mut self, now: Instant, after: Duration) {
-        self.due = now + after;
-        if self.due < self.sleep.deadline().into_std() {
+    pub(crate) fn arm(&mut self, now: std::time::Instant, after: Duration) {
+        self.arm_at(Instant::from_std(now) + after);
+    }
+
+    fn arm_at(&mut self, due: Instant) {
+        self.due = due;
+        if self.due < self.sleep.deadline() {
             self.set();
         }
     }
@@ -54,7 +58,7 @@ impl Deadline {
     }
 
     fn set(&mut self) {
-        self.sleep.as_mut().reset(self.due.into());
+        self.sleep.as_mut().reset(self.due);
         self.fresh = true;
     }
 }
@@ -69,17 +73,46 @@ mod tests {
         poll_fn(|cx| if d.expired(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
-    #[tokio::test]
-    async fn it_fires_at_the_last_bound_never_before() {
-        let now = Instant::now();
-        let mut d = Deadline::new(now, Duration::from_secs(60));
-        d.arm(now, Duration::from_millis(5));
-        d.arm(now, Duration::from_millis(40));
-        wait(&mut d).await;
-        assert!(now.elapsed() >= Duration::from_millis(40));
-        d.arm(Instant::now(), Duration::from_millis(5));
-        let again = Instant::now();
-        wait(&mut d).await;
-        assert!(again.elapsed() >= Duration::from_millis(4));
+    const BOUNDS_MS: [u64; 8] = [50, 51, 100, 250, 1_000, 5_000, 30_000, 120_000];
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    fn new(after: Duration) -> Deadline {
+        let due = Instant::now() + after;
+        Deadline { due, sleep: Box::pin(tokio::time::sleep_until(due)), fresh: true }
+    }
+
+    /// The clock is tokio's and stands still while anything can run: what is measured is the timer alone.
+    #[tokio::test(start_paused = true)]
+    async fn it_fires_within_two_milliseconds_of_any_bound_never_before() {
+        for bound in BOUNDS_MS.map(ms) {
+            // armed anew on a connection that waited for something longer, shorter, or is new
+            for before in [None, Some(ms(120_500)), Some(ms(20))] {
+                let mut d = new(before.unwrap_or(bound));
+                tokio::time::advance(ms(7)).await;
+                let start = Instant::now();
+                d.arm_at(start + bound);
+                wait(&mut d).await;
+                let took = start.elapsed();
+                assert!(took >= bound && took <= bound + ms(2), "{bound:?} after {before:?}: {took:?}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_arrives_moves_an_idle_bound_and_the_last_one_counts() {
+        for idle in BOUNDS_MS.map(ms) {
+            let mut d = new(idle);
+            for _ in 0..20 {
+                tokio::time::advance(idle * 9 / 10).await;
+                assert!(!poll_fn(|cx| Poll::Ready(d.expired(cx))).await);
+                d.arm_at(Instant::now() + idle);
+            }
+            let start = Instant::now();
+            wait(&mut d).await;
+            assert!(start.elapsed() >= idle && start.elapsed() <= idle + ms(2), "{idle:?}: {:?}", start.elapsed());
+        }
     }
 }
