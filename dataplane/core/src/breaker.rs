@@ -147,6 +147,15 @@ impl Breaker {
         }
     }
 
+    /// Since when, or from when on, a trial is wanted that nobody makes.
+    pub fn trial_due(&self) -> Option<Duration> {
+        match self.state {
+            State::Open { until } => Some(until),
+            State::HalfOpen { on_trial: false } => self.changed,
+            State::Closed | State::HalfOpen { on_trial: true } => None,
+        }
+    }
+
     /// Closed and without failures: a success says nothing new. While this holds the ticket of
     /// [`Breaker::admit`] is [`Ticket::of_period`] of [`Breaker::period`], which lets a caller keep both in an atomic.
     pub fn is_clean(&self) -> bool {

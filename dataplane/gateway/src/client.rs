@@ -170,6 +170,9 @@ impl<'s> Reader<'s> {
     /// The whole answer, and whether the connection can be used again.
     async fn answer(&mut self) -> Result<(Answer, bool), ExchangeError> {
         let (mut answer, framing, close) = self.read_head().await?;
+        if matches!(framing, ResponseFraming::Length(n) if n > MAX_ANSWER as u64) {
+            return Err(ExchangeError::TooLarge);
+        }
         let mut body = Body::new(framing);
         let mut message = None;
         loop {

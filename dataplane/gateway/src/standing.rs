@@ -237,9 +237,9 @@ impl Standing {
         }
     }
 
-    /// When an open breaker takes a trial.
+    /// When the breaker takes a trial, if nobody makes it already.
     pub(crate) fn trial_at(&self) -> Option<Duration> {
-        self.breaker.as_ref()?.get(Breaker::open_until)
+        self.breaker.as_ref()?.get(Breaker::trial_due)
     }
 
     pub(crate) fn view(&self, probed: bool) -> StandingView {

@@ -242,3 +242,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_trial_that_came_to_nothing_is_wanted_again() {
+    let mut breaker = Breaker::new(Policy { failure_threshold: 1, open_for: 10 * SECOND });
+    assert_eq!(breaker.trial_due(), None);
+    let Admission::Granted(ticket) = breaker.admit(SECOND) else { panic!("closed") };
+    breaker.record(ticket, Verdict::Failure, SECOND);
+    assert_eq!(breaker.trial_due(), Some(11 * SECOND));
+    let Admission::Granted(trial) = breaker.admit(12 * SECOND) else { panic!("the trial") };
+    assert_eq!(breaker.trial_due(), None);
+    breaker.record(trial, Verdict::None, 13 * SECOND);
+    assert_eq!(breaker.trial_due(), Some(12 * SECOND), "at once");
+}

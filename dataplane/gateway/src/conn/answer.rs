@@ -110,6 +110,11 @@ impl Answer {
         Some((out, true))
     }
 
+    /// The bound of silence, where that is what bounds it.
+    pub(super) fn idle_bound(&self) -> Option<Duration> {
+        self.idle.filter(|_| self.events)
+    }
+
     /// Is it the client that does not go on?
     pub(super) fn stalled(&self) -> bool {
         self.stalled.is_some()

@@ -214,7 +214,9 @@ impl Conn<'_> {
             Ended::Refused { .. } if verdict == Verdict::Failure => inc(&b.shared.stats.failures),
             Ended::Refused { .. } | Ended::SessionLost | Ended::Fault(_) => {}
         }
-        let fault = ended.fault(&call);
+        // an event stream with progress is bounded by silence
+        let limit = answer.idle_bound().unwrap_or(call.bound);
+        let fault = ended.fault(&call, limit);
         if let Some(count) = b.shared.stats.call_failures.add() {
             let answered = answer.started();
             tracing::warn!(backend = %b.spec.id, fault = fault.code(), answered, count, "calls failed");
@@ -309,11 +311,11 @@ impl Ended {
     }
 
     /// What the client is told.
-    fn fault(self, call: &Call) -> Fault {
+    fn fault(self, call: &Call, limit: Duration) -> Fault {
         let workload = call.admitted.member.workload.clone();
         let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         match self {
-            Self::Deadline => Fault::BackendTimeout { workload, limit_ms: ms(call.bound) },
+            Self::Deadline => Fault::BackendTimeout { workload, limit_ms: ms(limit) },
             Self::SessionLost => Fault::BackendUnavailable { workload, reason: "its session had ended" },
             Self::Unconnected(reason) | Self::Broken(reason) => {
                 Fault::BackendUnavailable { workload, reason }

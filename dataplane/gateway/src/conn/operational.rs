@@ -11,7 +11,6 @@ use tidegate_dataplane_core::fault::Fault;
 use tidegate_dataplane_core::route::Endpoint;
 
 impl Conn<'_> {
-    #[expect(clippy::too_many_arguments, reason = "the parts of one request, each used once")]
     pub(super) fn operational<C: Io>(
         &mut self,
         cx: &mut Context<'_>,

@@ -128,6 +128,8 @@ fn requests(s: &Server) -> Vec<Metric> {
 }
 
 type Read = fn(&BackendStats) -> &AtomicU64;
+type ReadTally = fn(&BackendStats) -> &Tally;
+type ReadGauge = fn(&BackendState) -> u64;
 
 fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let counters: [(&str, &str, Read); 9] = [
@@ -160,7 +162,7 @@ fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
         .map(|b| labelled(MetricType::GAUGE, b, f64::from(u8::from(b.shared.reach() == Reach::Up))))
         .collect();
     families.push(family("backend_up", MetricType::GAUGE, "1 when the last look at it succeeded.", up));
-    let tallies: [(&str, &str, fn(&BackendStats) -> &Tally); 5] = [
+    let tallies: [(&str, &str, ReadTally); 5] = [
         ("backend_call_failures_total", "Calls answered with an error of the gateway.", |s| &s.call_failures),
         ("backend_shed_total", "Calls refused by the backend's limits.", |s| &s.shed),
         ("backend_retries_total", "Calls sent again.", |s| &s.retries),
@@ -173,7 +175,7 @@ fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
         };
         family(name, MetricType::COUNTER, help, backends().map(of).collect())
     }));
-    let gauges: [(&str, &str, fn(&BackendState) -> u64); 3] = [
+    let gauges: [(&str, &str, ReadGauge); 3] = [
         ("backend_connections_open", "Connections to the backend.", |b| b.connections().into()),
         ("backend_calls_in_flight", "Calls that have their turn.", |b| b.slots.in_flight().into()),
         ("backend_calls_waiting", "Calls that wait for their turn.", |b| b.slots.waiting().into()),

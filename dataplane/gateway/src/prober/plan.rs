@@ -16,9 +16,11 @@ const LIST_AGAIN: Duration = Duration::from_millis(100);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 const BACKOFF_UNPROBED: Duration = Duration::from_secs(60);
 
-/// Calls that fail bring a probe forward, to no less than this part of the interval after the last, and 1 s.
+/// Calls that fail, and breakers that want a trial, bring a probe forward: to no less than this part of the interval
+/// after the last one, between 1 and 5 s.
 const HINTED: u32 = 10;
 const HINTED_MIN: Duration = Duration::from_secs(1);
+const HINTED_MAX: Duration = Duration::from_secs(5);
 
 pub(super) struct Plan {
     clock: Clock,
@@ -86,10 +88,11 @@ impl Plan {
     fn look_at(&self, users: &[Arc<Member>]) -> Duration {
         let Some(looked) = self.looked else { return Duration::ZERO };
         let probed = || users.iter().filter(|m| m.probed);
-        let probes = probed().map(|m| m.standing.due());
-        let trials = probed().filter_map(|m| m.standing.trial_at());
-        // an open breaker's trial and a probe that is due are the same look, and never closer than this
-        let probe = probes.chain(trials).min().map(|at| at.max(looked + BACKOFF.0));
+        let due = probed().map(|m| m.standing.due().max(looked + BACKOFF.0));
+        let again = looked + soonest(users).unwrap_or_default();
+        let trials = probed().filter_map(|m| m.standing.trial_at()).map(|at| at.max(again));
+        // a breaker's trial and a probe that is due are the same look
+        let probe = due.chain(trials).min();
         let list = match (self.answered, probe) {
             (false, _) => Some(looked + self.backoff),
             (true, Some(_)) => self.list_at,
@@ -120,10 +123,7 @@ impl Plan {
 
     /// A call failed, or worked although nothing was to be expected of it.
     pub(super) fn hinted(&mut self, users: &[Arc<Member>]) {
-        let Some(interval) = users.iter().filter(|m| m.probed).map(|m| m.health.interval).min() else {
-            return;
-        };
-        let again = (interval / HINTED).max(HINTED_MIN).min(interval);
+        let Some(again) = soonest(users) else { return };
         let at = self.looked.unwrap_or_default() + again;
         self.hint = Some(at.max(self.clock.now()));
     }
@@ -158,4 +158,10 @@ impl Plan {
         let draw = (self.slot ^ self.draws.rotate_left(16)).wrapping_mul(0x9E37_79B9) >> 16;
         interval - interval.mul_f64(f64::from(draw) / f64::from(u16::MAX) / 10.0)
     }
+}
+
+/// After how long a look may follow another that was not due yet; none where nobody probes.
+fn soonest(users: &[Arc<Member>]) -> Option<Duration> {
+    let interval = users.iter().filter(|m| m.probed).map(|m| m.health.interval).min()?;
+    Some((interval / HINTED).clamp(HINTED_MIN, HINTED_MAX).min(interval))
 }

@@ -8,7 +8,6 @@ mod failure_handling;
 mod failures;
 mod framing;
 mod giving_up;
-mod guards;
 mod h2;
 mod listening;
 mod nodes;

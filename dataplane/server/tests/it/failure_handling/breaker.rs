@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-use tidegate_bench_mock::{Control, Mock};
+use tidegate_bench_mock::{Control, HangOn, Mock};
 use tidegate_proto::table::Locality;
 use tidegate_proto::wire::BackendHealth::{Healthy, Unhealthy};
-use tidegate_proto::wire::BreakerState::{Closed, Open};
+use tidegate_proto::wire::BreakerState::{Closed, HalfOpen, Open};
 
 /// Long enough that nothing of a test happens after it.
 const AGES: Duration = Duration::from_secs(600);
@@ -210,4 +210,41 @@ fn a_breaker_a_health_state_a_session_and_a_retry_budget_survive_a_thousand_unre
     assert_eq!(sent_again(), 1.0, "what the budget is kept beside is the same");
     refusal(&mut client, "a_who");
     assert_eq!(world.client_of("other").call_text("p1000_a_who", json!({})), "a", "its breaker is its own");
+}
+
+#[test]
+fn a_breaker_with_other_settings_is_a_new_one() {
+    let a = mock("a");
+    let vmcp = || Vmcp::named("demo").with("a", a.addr);
+    let world = World::of([&vmcp().breaker(2, AGES)]);
+    let mut client = world.client();
+    fails(&a, true);
+    trip(&mut client, "a_who", 2);
+    fails(&a, false);
+    refusal(&mut client, "a_who");
+    world.publish_table(&table([&vmcp().breaker(3, AGES)]));
+    assert_eq!(client.call_text("a_who", json!({})), "a");
+}
+
+/// The trial is then nobody's, and the next one to ask has it.
+#[test]
+fn an_edit_of_the_backend_during_a_probe_that_is_the_trial_does_not_lose_the_trial() {
+    let a = mock("a");
+    // the bound of a probe is beyond what this test waits for anything
+    let vmcp = || {
+        let probed = Vmcp::named("demo").with("a", a.addr).probed(10 * AGES, AGES, 3);
+        probed.breaker(2, SHORT)
+    };
+    let world = World::of([&vmcp()]);
+    let mut client = world.client();
+    fails(&a, true);
+    trip(&mut client, "a_who", 2);
+    a.control(&Control { hang: Some(HangOn::All(true)), ..Control::default() });
+    fails(&a, false);
+    circuit(&world, "a", HalfOpen);
+    refusal(&mut client, "a_who");
+    world.publish_table(&table([&vmcp().backends(|a| a.limits.requests = 9)]));
+    a.control(&Control { hang: Some(HangOn::All(false)), ..Control::default() });
+    circuit(&world, "a", Closed);
+    until("calls go through", || client.post(&call(1, "a_who", json!({}))).json()["error"].is_null());
 }

@@ -1,6 +1,7 @@
 //! What one gateway has open towards a backend.
 
 use crate::sessions::seen;
+use crate::support::http::Http;
 use crate::support::mcp::{Client, call};
 use crate::support::tables::Vmcp;
 use crate::support::until;
@@ -34,4 +35,38 @@ fn calls_above_the_limit_wait_their_turn_and_those_above_that_are_refused_at_onc
     drop(clients);
     seen(&a, "the end of all", |s| s.calls_running == 0);
     until("there is room again", || one_more.post(&call(1, "a_who", json!({}))).status == 200);
+}
+
+#[test]
+fn a_client_that_does_not_read_gives_its_turn_to_another() {
+    let a = mock("a");
+    let limits = Limits { requests: 2, pending: 8, ..Limits::default() };
+    let world = World::of([&Vmcp::named("demo").with("a", a.addr).backends(|a| a.limits = limits)]);
+    let mut client = world.client();
+    let mut idle: Vec<Client> = (0..2).map(|_| client.again()).collect();
+    for one in &mut idle {
+        one.http = Http::narrow(world.gateway.addr);
+        one.send(&call(1, "a_big", json!({"bytes": 24 << 20})));
+    }
+    world.gateway.metric_where("tidegate_backend_calls_in_flight", "mcpserver/a", |n| n == 0.0);
+    assert_eq!(client.call_text("a_who", json!({})), "a", "long before they are cut");
+    assert_eq!(world.gateway.metric("tidegate_slow_readers_total", ""), 0.0);
+}
+
+#[test]
+fn one_connection_is_enough_for_all_calls_in_turn() {
+    let a = mock("a");
+    let limits = Limits { connections: 1, ..Limits::default() };
+    let world = World::of([&Vmcp::named("demo").with("a", a.addr).backends(|a| a.limits = limits)]);
+    let client = world.client();
+    let mut clients: Vec<Client> = (0..8).map(|_| client.again()).collect();
+    for one in &mut clients {
+        one.send(&call(1, "a_slow", json!({"ms": 20})));
+    }
+    for one in &mut clients {
+        let answer = one.http.response();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.json()["result"]["content"][0]["text"], "slept 20 ms");
+    }
+    assert_eq!(world.gateway.metric("tidegate_backend_shed_total", ""), 0.0);
 }

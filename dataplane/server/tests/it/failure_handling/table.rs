@@ -125,6 +125,8 @@ fn begin(how: &Fault, bad: &mut Backend, stage: &Stage) -> Option<BlackHole> {
         Fault::NoName => {
             stage.names(&[]);
             bad.close_connections();
+            // by then the gateway has heard that they are closed
+            stage.says("a probe failed", |s| s.backend("bad", "message") != "Healthy");
         }
     }
     None
