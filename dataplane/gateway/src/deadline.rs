@@ -112,7 +112,11 @@ mod tests {
             }
             let start = Instant::now();
             wait(&mut d).await;
-            assert!(start.elapsed() >= idle && start.elapsed() <= idle + ms(2), "{idle:?}: {:?}", start.elapsed());
+            assert!(
+                start.elapsed() >= idle && start.elapsed() <= idle + ms(2),
+                "{idle:?}: {:?}",
+                start.elapsed()
+            );
         }
     }
 }
