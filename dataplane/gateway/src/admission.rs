@@ -6,8 +6,10 @@ use crate::metrics::inc;
 use crate::room::Room;
 use crate::snapshot::Member;
 use crate::standing::{Cell, Grant, Refused};
+use crate::stuck::Stuck;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Waker;
+use std::time::{Duration, Instant};
 use tidegate_dataplane_core::breaker::{Position, Ticket, Verdict};
 use tidegate_dataplane_core::fault::Fault;
 use tidegate_proto::table::Limits;
@@ -25,6 +27,8 @@ pub(crate) struct Admitted {
     tool: Option<Arc<Cell>>,
     tickets: Tickets,
     slot: bool,
+    /// The client does not read.
+    stuck: Option<Stuck>,
     settled: bool,
 }
 
@@ -87,10 +91,11 @@ impl Admitted {
     #[inline]
     pub(crate) fn ask(member: &Arc<Member>, tool: Option<&Arc<Cell>>, now: Duration) -> Result<Self, Fault> {
         let tickets = Tickets { backend: pass(member, member.standing.breaker.as_ref(), now)?, tool: None };
-        let mut admitted = Self { member: member.clone(), tool: None, tickets, slot: false, settled: false };
+        let member = member.clone();
+        let mut admitted = Self { member, tool: None, tickets, slot: false, stuck: None, settled: false };
         if let Some(tool) = tool {
             // refused here, what the backend's breaker granted goes back by `Drop`
-            admitted.tickets.tool = pass(member, Some(tool), now)?;
+            admitted.tickets.tool = pass(&admitted.member, Some(tool), now)?;
             admitted.tool = Some(tool.clone());
         }
         Ok(admitted)
@@ -111,6 +116,25 @@ impl Admitted {
         if std::mem::take(&mut self.slot) {
             self.backend().slots.room.give_back();
         }
+    }
+
+    /// Its client has taken nothing since then: that is no load for the backend, so the turn goes to another. True: the
+    /// call is to end, as too many clients do not read.
+    #[cold]
+    pub(crate) fn stuck(&mut self, since: Instant, waker: &Waker) -> bool {
+        self.release_slot();
+        if self.stuck.as_ref().is_none_or(|stuck| stuck.since() != since) {
+            // the old one first: it is not to be counted beside the new one
+            self.stuck = None;
+            self.stuck = Some(Stuck::new(&self.member.backend, since, waker));
+        }
+        self.stuck.as_ref().is_some_and(Stuck::given_up)
+    }
+
+    /// Its client reads.
+    #[inline]
+    pub(crate) fn moving(&mut self) {
+        self.stuck = None;
     }
 
     /// The backend has begun to answer as it should: if this is a trial, it is won now, however long the rest takes.

@@ -5,6 +5,7 @@ use crate::admission::Slots;
 use crate::metrics::BackendStats;
 use crate::room::Room;
 use crate::snapshot::Member;
+use crate::stuck::StuckCalls;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::atomic::{
     AtomicBool, AtomicU32, AtomicU64,
@@ -34,6 +35,8 @@ pub(crate) struct BackendState {
     pub(crate) open: Arc<Room>,
     /// And those that the gateway opened for itself, which its limit does not hold up.
     pub(crate) own_open: Arc<Room>,
+    /// Calls whose clients do not read.
+    pub(crate) stuck: StuckCalls,
     /// Turns of what the gateway sends for clients beside their calls: opening, ending, cancelling.
     pub(crate) own: Semaphore,
     /// What stays the same whatever the configuration.
@@ -105,6 +108,7 @@ impl BackendState {
             slots: Slots::new(spec.limits),
             open: Arc::default(),
             own_open: Arc::default(),
+            stuck: StuckCalls::default(),
             own: Semaphore::new(OWN),
             shared: shared.unwrap_or_else(|| Arc::new(Shared::new(spec.id.clone()))),
             spec: spec.clone(),

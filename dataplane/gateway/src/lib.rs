@@ -30,6 +30,7 @@ mod session;
 mod snapshot;
 mod standing;
 mod state;
+mod stuck;
 mod upstream;
 mod worker;
 

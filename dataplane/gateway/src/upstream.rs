@@ -91,15 +91,23 @@ impl ConnectError {
     }
 }
 
-/// A new connection for a client's call, within `limit`. Waits for another to close when as many are open as the backend's
-/// limit allows; how long, is the caller's business.
+/// Leave for one connection.
+pub(crate) struct Leave(Counted);
+
+/// Leave for the connection of a client's call. Waits for another to close when as many are open as the backend's limit
+/// allows; how long, is the caller's business.
+pub(crate) async fn leave(b: &BackendState) -> Leave {
+    Leave(Counted::within(&b.open, b.spec.limits.connections).await)
+}
+
+/// A new connection for a client's call, within `limit`.
 pub(crate) async fn connect_for_call(
     gw: &Gateway,
     b: &BackendState,
     limit: Duration,
+    leave: Leave,
 ) -> Result<Upstream, ConnectError> {
-    let counted = Counted::within(&b.open, b.spec.limits.connections).await;
-    connect_counted(gw, b, limit, counted).await
+    connect_counted(gw, b, limit, leave.0).await
 }
 
 /// A new connection to one of the backend's endpoints, tried in order, within `limit`. For what the gateway sends by

@@ -53,8 +53,7 @@ pub(super) struct Answer {
     started: bool,
     done: bool,
     reusable: bool,
-    /// the client takes nothing: when the call's own bound passes
-    stalled: Option<Instant>,
+    stalled: Option<Stalled>,
     /// the body ends with the connection, so the client's must end too
     until_close: bool,
     close_client: bool,
@@ -63,6 +62,13 @@ pub(super) struct Answer {
     events: bool,
     /// the last byte of data that went on ended an event, or none did yet
     between_events: bool,
+}
+
+/// The client takes nothing.
+struct Stalled {
+    since: Instant,
+    /// when the call's own bound passes
+    due: Instant,
 }
 
 impl Answer {
@@ -115,9 +121,9 @@ impl Answer {
         self.idle.filter(|_| self.events)
     }
 
-    /// Is it the client that does not go on?
-    pub(super) fn stalled(&self) -> bool {
-        self.stalled.is_some()
+    /// Since when it is the client that does not go on.
+    pub(super) fn stalled(&self) -> Option<Instant> {
+        self.stalled.as_ref().map(|stalled| stalled.since)
     }
 
     pub(super) fn ends_connection(&self) -> bool {
@@ -192,7 +198,7 @@ impl Answer {
         if self.stalled.is_none() {
             let left = conn.deadline.left();
             let now = Instant::now();
-            self.stalled = Some(now + left);
+            self.stalled = Some(Stalled { since: now, due: now + left });
             conn.deadline.arm(now, left.min(conn.site.gw.options.read));
         }
         if conn.deadline.expired(cx) {
@@ -204,7 +210,7 @@ impl Answer {
 
     /// It took some: the bound of the call is what it was.
     fn resume(&mut self, conn: &mut Conn<'_>) {
-        if let Some(due) = self.stalled.take() {
+        if let Some(Stalled { due, .. }) = self.stalled.take() {
             let now = Instant::now();
             conn.deadline.arm(now, due.saturating_duration_since(now));
         }

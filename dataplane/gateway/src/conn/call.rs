@@ -68,9 +68,13 @@ impl Conn<'_> {
                         if answer.started() {
                             call.admitted.answering();
                         }
-                        if answer.stalled() {
-                            // a client that does not read is no load for the backend
-                            call.admitted.release_slot();
+                        match answer.stalled() {
+                            None => call.admitted.moving(),
+                            Some(since) if moved.is_pending() && call.admitted.stuck(since, cx.waker()) => {
+                                self.slow_reader();
+                                return Ready(Ended::Client);
+                            }
+                            Some(_) => {}
                         }
                         moved
                     })
@@ -146,8 +150,14 @@ impl Conn<'_> {
     async fn connect<C: Io>(&mut self, io: &mut C, call: &Call) -> Result<Upstream, Ended> {
         let gw = self.site.gw.clone();
         let m = &call.admitted.member;
+        let leave = self.unless_over(io, async { Ok(upstream::leave(&m.backend).await) }).await;
+        let leave = leave.map_err(|ended| match ended {
+            // all connections were taken: the backend was not asked
+            Ended::Deadline => Ended::Fault(call.admitted.shed()),
+            ended => ended,
+        })?;
         let connect = async {
-            let connected = upstream::connect_for_call(&gw, &m.backend, m.connect_timeout).await;
+            let connected = upstream::connect_for_call(&gw, &m.backend, m.connect_timeout, leave).await;
             connected.map_err(|e| Ended::Unconnected(e.public()))
         };
         self.unless_over(io, connect).await

@@ -2,11 +2,12 @@
 
 use crate::sessions::seen;
 use crate::support::http::Http;
-use crate::support::mcp::{Client, call};
+use crate::support::mcp::{Client, call, call_with_progress};
 use crate::support::tables::Vmcp;
 use crate::support::until;
 use crate::support::world::{World, mock};
 use serde_json::json;
+use std::time::Duration;
 use tidegate_proto::table::Limits;
 
 #[test]
@@ -38,19 +39,50 @@ fn calls_above_the_limit_wait_their_turn_and_those_above_that_are_refused_at_onc
 }
 
 #[test]
-fn a_client_that_does_not_read_gives_its_turn_to_another() {
+fn clients_that_do_not_read_never_hold_all_connections_to_a_backend() {
     let a = mock("a");
-    let limits = Limits { requests: 2, pending: 8, ..Limits::default() };
+    let limits = Limits { connections: 4, ..Limits::default() };
     let world = World::of([&Vmcp::named("demo").with("a", a.addr).backends(|a| a.limits = limits)]);
     let mut client = world.client();
-    let mut idle: Vec<Client> = (0..2).map(|_| client.again()).collect();
-    for one in &mut idle {
+    let mut stuck = Vec::new();
+    for cut in [0, 0, 0, 1, 2, 3] {
+        let mut one = client.again();
         one.http = Http::narrow(world.gateway.addr);
         one.send(&call(1, "a_big", json!({"bytes": 24 << 20})));
+        assert_eq!(one.http.head().status, 200);
+        stuck.push(one);
+        world.gateway.metric_where("tidegate_backend_calls_in_flight", "mcpserver/a", |n| n == 0.0);
+        world.gateway.metric_where("tidegate_slow_readers_total", "", |n| n == f64::from(cut));
+        assert_eq!(client.call_text("a_who", json!({})), "a");
     }
-    world.gateway.metric_where("tidegate_backend_calls_in_flight", "mcpserver/a", |n| n == 0.0);
-    assert_eq!(client.call_text("a_who", json!({})), "a", "long before they are cut");
-    assert_eq!(world.gateway.metric("tidegate_slow_readers_total", ""), 0.0);
+    // those that came first were given up for the others, which get all when they read
+    let all = stuck.split_off(3);
+    for cut in stuck {
+        assert!(cut.http.into_rest().len() < 24 << 20);
+    }
+    for mut slow in all {
+        assert!(slow.http.body().len() > 24 << 20);
+    }
+    for (name, count) in [("tidegate_backend_failures_total", 0.0), ("tidegate_faults_total", 0.0)] {
+        assert_eq!(world.gateway.metric(name, ""), count, "{name}");
+    }
+}
+
+#[test]
+fn a_call_that_gets_no_connection_within_its_bound_is_shed_and_the_backend_not_blamed() {
+    let a = mock("a");
+    let limits = Limits { connections: 1, ..Limits::default() };
+    let vmcp = Vmcp::named("demo").bounded("a", a.addr, Duration::from_millis(700));
+    let world = World::of([&vmcp.backends(|a| a.limits = limits)]);
+    let mut holder = world.client();
+    holder.send(&call_with_progress(1, "a_stream_forever", json!({"interval_ms": 50})));
+    assert_eq!(holder.http.head().status, 200);
+    let refused = world.client().post(&call(2, "a_who", json!({})));
+    assert_eq!((refused.status, refused.head.field("retry-after")), (503, Some("1")));
+    assert_eq!(refused.json()["error"]["data"]["state"], "overloaded");
+    for (name, count) in [("tidegate_backend_shed_total", 1.0), ("tidegate_backend_timeouts_total", 0.0)] {
+        assert_eq!(world.gateway.metric(name, "mcpserver/a"), count, "{name}");
+    }
 }
 
 #[test]
