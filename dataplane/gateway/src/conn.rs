@@ -6,6 +6,7 @@
 mod again;
 mod answer;
 mod call;
+mod complaint;
 mod decide;
 mod forward;
 mod kept;

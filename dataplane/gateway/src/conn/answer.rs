@@ -1,5 +1,6 @@
 //! The backend's answer on its way to the client: the head rewritten, the body as it comes.
 
+use super::complaint::{self, Complaint};
 use super::reply::send;
 use super::request::Conn;
 use crate::io::Io;
@@ -239,14 +240,16 @@ impl Answer {
                     return Ok(());
                 }
                 Ok(Some(head)) if head.interim => b = &b[head.head_len..],
-                Ok(Some(head)) if complaint(&head) => match judge(&head, &b[head.head_len..]) {
-                    Complaint::Incomplete => {
-                        self.head = b.to_vec();
-                        return Ok(());
+                Ok(Some(head)) if complaint::possible(&head) => {
+                    match complaint::judge(&head, &b[head.head_len..]) {
+                        Complaint::Incomplete => {
+                            self.head = b.to_vec();
+                            return Ok(());
+                        }
+                        Complaint::Session => return Err(Ended::SessionLost),
+                        Complaint::Other => return self.pass(cx, client, &head, &b[head.head_len..]),
                     }
-                    Complaint::Session => return Err(Ended::SessionLost),
-                    Complaint::Other => return self.pass(cx, client, &head, &b[head.head_len..]),
-                },
+                }
                 Ok(Some(head)) => return self.pass(cx, client, &head, &b[head.head_len..]),
             }
             fields = http::headers();
@@ -325,46 +328,6 @@ fn acceptable(head: &ResponseHead<'_, '_>) -> Result<(), Ended> {
             Err(Ended::Refused { status, retry_after: head.retry_after.and_then(retry_after) })
         }
         _ => Err(Ended::NotMcp),
-    }
-}
-
-/// What HTTP 400 with a short JSON body is about.
-enum Complaint {
-    /// More of it is to come.
-    Incomplete,
-    /// The session: what servers on the TypeScript SDK say in the place of 404 when they were restarted.
-    Session,
-    Other,
-}
-
-/// Longest body that may be such a complaint, bytes.
-const MAX_COMPLAINT: u64 = 4096;
-
-fn complaint(head: &ResponseHead<'_, '_>) -> bool {
-    head.status == 400
-        && head.content_type == ContentType::Json
-        && matches!(head.framing, ResponseFraming::Length(n) if n <= MAX_COMPLAINT)
-}
-
-/// An error that names no request, as none was read, and speaks of a session.
-fn judge(head: &ResponseHead<'_, '_>, body: &[u8]) -> Complaint {
-    #[derive(serde::Deserialize)]
-    struct Reply {
-        id: Option<serde::de::IgnoredAny>,
-        error: Option<Error>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Error {
-        message: String,
-    }
-    if matches!(head.framing, ResponseFraming::Length(n) if (body.len() as u64) < n) {
-        return Complaint::Incomplete;
-    }
-    match serde_json::from_slice::<Reply>(body) {
-        Ok(Reply { id: None, error: Some(e) }) if e.message.to_ascii_lowercase().contains("session") => {
-            Complaint::Session
-        }
-        _ => Complaint::Other,
     }
 }
 
