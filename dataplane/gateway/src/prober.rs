@@ -43,6 +43,7 @@ const AT_ONCE: usize = 1024;
 
 /// Keeps a prober for every backend of the table, for as long as the process runs.
 pub(crate) async fn run(gw: Arc<Gateway>) {
+    gw.probing.store(true, Relaxed);
     tokio::spawn(merge(gw.clone()));
     tokio::spawn(sweep());
     let mut swapped = gw.swapped.subscribe();
@@ -89,13 +90,12 @@ async fn sweep() {
 
 /// Ends the sessions at all backends; a drain waits for it, within its bound.
 async fn leave(gw: &Gateway, kept: HashMap<BackendId, Kept>) {
-    gw.stats.in_flight.fetch_add(1, Relaxed);
     kept.values().for_each(|k| k.stop.notify_one());
     let all = futures_util::future::join_all(kept.into_values().map(|k| k.task));
     if tokio::time::timeout(FAREWELL, all).await.is_err() {
         tracing::info!("sessions of probers not ended at every backend");
     }
-    gw.stats.in_flight.fetch_sub(1, Relaxed);
+    gw.probing.store(false, Relaxed);
 }
 
 /// The backends that some virtual server uses, and by which; others in the table are left alone.

@@ -198,7 +198,8 @@ impl ShutdownSignalWatch for Stop {
 async fn drain(gw: &Gateway) {
     gw.stop_listening().await;
     gw.drain.begin();
-    while gw.clients.connections() > 0 {
+    // the probers end their sessions meanwhile
+    while gw.clients.connections() > 0 || gw.probing.load(Relaxed) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

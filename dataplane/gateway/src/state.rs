@@ -100,6 +100,8 @@ pub struct Gateway {
     pub(crate) contributed: Arc<Notify>,
     pub(crate) clock: Clock,
     synced: AtomicBool,
+    /// The probers keep sessions at backends.
+    pub(crate) probing: AtomicBool,
     has_table: AtomicBool,
     pub(crate) allocations: Option<fn() -> u64>,
 }
@@ -122,6 +124,7 @@ impl Gateway {
             contributed: Arc::new(Notify::new()),
             clock: Clock::start(),
             synced: AtomicBool::new(false),
+            probing: AtomicBool::new(false),
             has_table: AtomicBool::new(false),
             allocations,
         })

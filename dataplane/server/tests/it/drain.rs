@@ -120,3 +120,13 @@ fn a_second_signal_ends_it_at_once() {
     assert!(log.contains("second SIGTERM") && log.contains("requests=1"), "{log}");
     seen(&a, "the end of the call", |s| s.calls_running == 0);
 }
+
+#[test]
+fn the_session_of_the_prober_ends_with_the_process() {
+    let a = mock("a");
+    let mut world = World::over(&a);
+    assert_eq!(a.stats().sessions_open, 1);
+    world.gateway.terminate();
+    drained(&mut world);
+    assert_eq!(a.stats().sessions_open, 0);
+}
