@@ -71,7 +71,16 @@ impl Catalog {
     /// The answer without the tools of the members for which `hidden` holds, with `missing` named in `_meta`. Names and
     /// definitions of the other tools stay as they are: a backend that is down renames nothing.
     pub fn list_without(&self, hidden: impl Fn(u16) -> bool, missing: &[&str]) -> Listing {
+        if missing.is_empty() && !self.tools.iter().any(|tool| hidden(tool.member)) {
+            return self.list.clone();
+        }
         let shown = self.tools.iter().zip(&self.definitions).filter(|(tool, _)| !hidden(tool.member));
+        // what the bytes depend on, which is far less than the bytes
+        let mut depends = self.list.digest.to_vec();
+        for tool in self.tools.iter().filter(|tool| hidden(tool.member)) {
+            depends.extend_from_slice(&tool.member.to_le_bytes());
+        }
+        missing.iter().for_each(|name| depends.extend_from_slice(json::quoted(name).as_bytes()));
         let mut list = Vec::with_capacity(self.list.bytes.len() + 64);
         write_tools(&mut list, shown.map(|(_, at)| &self.list.bytes[at.clone()]));
         if !missing.is_empty() {
@@ -79,7 +88,7 @@ impl Catalog {
             list.extend_from_slice(missing_meta(missing).as_bytes());
         }
         list.push(b'}');
-        Listing::new(list)
+        Listing { digest: sha256(&depends), bytes: list.into() }
     }
 
     /// The tool of this exposed name, unescaped. Allocates nothing.

@@ -33,9 +33,11 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Bound of leaving all backends when the process ends.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Contributions that arrive within this time make one snapshot; and building snapshots takes at most a tenth of one
-/// core, however much there is to merge.
+/// Contributions that arrive within this time make one snapshot.
 const COALESCE: Duration = Duration::from_millis(2);
+
+/// Between two snapshots while backends keep changing, and at least so many times as long as building one takes.
+const MERGE_PACE: Duration = Duration::from_millis(50);
 const MERGE_SHARE: u32 = 9;
 
 /// Backends that are looked at at the same time.
@@ -119,13 +121,12 @@ fn tell_users(backend: &BackendState, users: Vec<Arc<Member>>) {
 
 /// Builds the next snapshot when contributions changed.
 async fn merge(gw: Arc<Gateway>) {
-    let mut pause = COALESCE;
     loop {
         gw.contributed.notified().await;
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(COALESCE).await;
         let started = Instant::now();
         gw.remerge();
-        pause = COALESCE.max(started.elapsed() * MERGE_SHARE);
+        tokio::time::sleep(MERGE_PACE.max(started.elapsed() * MERGE_SHARE)).await;
     }
 }
 

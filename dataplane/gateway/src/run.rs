@@ -109,8 +109,11 @@ struct Push {
     loaded: push::LoadedState,
 }
 
-/// Changes within this time make one report; and making reports takes at most a tenth of one core.
+/// Changes within this time make one report.
 const REPORT_WINDOW: Duration = Duration::from_millis(50);
+
+/// Between two reports while things keep changing, and at least so many times as long as making one takes.
+const REPORT_PACE: Duration = Duration::from_millis(500);
 const REPORT_SHARE: u32 = 9;
 
 #[async_trait]
@@ -137,18 +140,17 @@ async fn keep_reporting(
     reports: watch::Sender<Arc<tidegate_proto::wire::Report>>,
 ) {
     let mut swapped = gw.swapped.subscribe();
-    let mut pause = REPORT_WINDOW;
     loop {
         let interval = gw.snapshot().servers.iter().map(|s| s.spec.status_interval).min();
         let interval = interval.unwrap_or(REPORT_IDLE).max(REPORT_WINDOW);
         if let Ok(Err(_)) = tokio::time::timeout(interval, swapped.changed()).await {
             return;
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(REPORT_WINDOW).await;
         swapped.borrow_and_update();
         let started = Instant::now();
         reports.send_replace(Arc::new(gw.report(&listen)));
-        pause = REPORT_WINDOW.max(started.elapsed() * REPORT_SHARE);
+        tokio::time::sleep(REPORT_PACE.max(started.elapsed() * REPORT_SHARE)).await;
     }
 }
 

@@ -85,6 +85,8 @@ pub struct Gateway {
     /// How it was started.
     pub options: Options,
     snapshot: ArcSwap<Snapshot>,
+    /// The one before.
+    previous: Mutex<Option<Arc<Snapshot>>>,
     /// Held while the next snapshot is built; never on the request path.
     building: Mutex<()>,
     pub(crate) sessions: Sessions,
@@ -115,6 +117,7 @@ impl Gateway {
             drain: Drain::new(),
             options,
             snapshot: ArcSwap::from_pointee(Snapshot::empty()),
+            previous: Mutex::default(),
             building: Mutex::new(()),
             sessions: Sessions::default(),
             stats: NodeStats::default(),
@@ -207,7 +210,8 @@ impl Gateway {
 
     fn install(&self, next: Snapshot) {
         let next = Arc::new(next);
-        self.snapshot.store(next.clone());
+        // kept until the next one comes: large as it is, it is not to be dropped by the last request that saw it
+        *lock(&self.previous) = Some(self.snapshot.swap(next.clone()));
         for server in &next.servers {
             server.tell_changes();
         }
