@@ -48,12 +48,12 @@ pub(crate) async fn run(gw: Arc<Gateway>) {
     gw.probing.store(true, Relaxed);
     tokio::spawn(merge(gw.clone()));
     tokio::spawn(sweep());
-    let mut swapped = gw.swapped.subscribe();
+    let mut edited = gw.edited.subscribe();
     let mut draining = gw.draining();
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let mut kept: HashMap<BackendId, Kept> = HashMap::new();
     loop {
-        swapped.borrow_and_update();
+        edited.borrow_and_update();
         let used = used_backends(&gw.snapshot());
         kept.retain(|id, k| {
             let now = used.get(id).map(|(b, _)| b.slot);
@@ -71,7 +71,7 @@ pub(crate) async fn run(gw: Arc<Gateway>) {
             kept.entry(id).or_insert_with(|| Kept::start(&gw, &backend, &turns));
         }
         tokio::select! {
-            changed = swapped.changed() => if changed.is_err() { return },
+            changed = edited.changed() => if changed.is_err() { return },
             () = begun(&mut draining) => return leave(&gw, kept).await,
         }
     }
@@ -103,7 +103,7 @@ async fn leave(gw: &Gateway, kept: HashMap<BackendId, Kept>) {
 /// The backends that some virtual server uses, and by which; others in the table are left alone.
 fn used_backends(snapshot: &Snapshot) -> HashMap<BackendId, (Arc<BackendState>, Vec<Arc<Member>>)> {
     let mut used: HashMap<BackendId, (Arc<BackendState>, Vec<Arc<Member>>)> = HashMap::new();
-    for m in snapshot.servers.iter().flat_map(|s| &s.members) {
+    for m in snapshot.servers.iter().flat_map(|s| s.members.iter()) {
         let entry = used.entry(m.backend.spec.id.clone());
         entry.or_insert_with(|| (m.backend.clone(), Vec::new())).1.push(m.clone());
     }

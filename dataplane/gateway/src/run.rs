@@ -113,7 +113,7 @@ struct Push {
 const REPORT_WINDOW: Duration = Duration::from_millis(50);
 
 /// Between two reports while things keep changing, and at least so many times as long as making one takes.
-const REPORT_PACE: Duration = Duration::from_millis(500);
+const REPORT_PACE: Duration = Duration::from_millis(200);
 const REPORT_SHARE: u32 = 9;
 
 #[async_trait]

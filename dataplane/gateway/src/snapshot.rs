@@ -18,22 +18,22 @@ use tokio::sync::{Notify, watch};
 
 /// What one request sees of the configuration, from its first to its last byte.
 pub(crate) struct Snapshot {
-    pub(crate) routes: Routes,
+    pub(crate) routes: Arc<Routes>,
     /// In the order that `routes` numbers them.
     pub(crate) servers: Vec<Arc<Server>>,
-    pub(crate) backends: BTreeMap<BackendId, Arc<BackendState>>,
-    pub(crate) table: Table,
+    pub(crate) backends: Arc<BTreeMap<BackendId, Arc<BackendState>>>,
+    pub(crate) table: Arc<Table>,
     pub(crate) sealer: Option<Arc<Sealer>>,
 }
 
 /// One virtual server at run time.
 pub(crate) struct Server {
-    pub(crate) spec: VirtualServer,
+    pub(crate) spec: Arc<VirtualServer>,
     /// The entry that `spec` came from: the same pointer, the same configuration.
     entry: Arc<Entry>,
     /// What `catalog` was merged from, by member.
     contributions: Vec<Option<Arc<Contribution>>>,
-    pub(crate) members: Vec<Arc<Member>>,
+    pub(crate) members: Arc<[Arc<Member>]>,
     /// Every tool of every member, also of those that are down: what can be called.
     pub(crate) catalog: Arc<Catalog>,
     /// By position in `catalog`; empty when no tool has settings of its own.
@@ -122,10 +122,10 @@ impl Snapshot {
     /// Before any table is known.
     pub(crate) fn empty() -> Self {
         Self {
-            routes: Routes::new([].into_iter()),
+            routes: Arc::new(Routes::new([].into_iter())),
             servers: Vec::new(),
-            backends: BTreeMap::new(),
-            table: Table::default(),
+            backends: Arc::default(),
+            table: Arc::default(),
             sealer: None,
         }
     }
@@ -136,11 +136,22 @@ impl Snapshot {
         let carry = Carry { old, backends: &backends, sealer: sealer.as_ref(), ground };
         let servers: Vec<_> = table.entries.values().filter_map(|e| carry.server(e)).collect();
         Self {
-            routes: Routes::new(table.virtual_servers().map(|v| &v.id)),
+            routes: Arc::new(Routes::new(table.virtual_servers().map(|v| &v.id))),
             servers,
-            backends,
-            table: table.clone(),
+            backends: Arc::new(backends),
+            table: Arc::new(table.clone()),
             sealer,
+        }
+    }
+
+    /// The same configuration over what is known of the backends now.
+    pub(crate) fn remerged(&self) -> Self {
+        Self {
+            routes: self.routes.clone(),
+            servers: self.servers.iter().map(Server::remerged).collect(),
+            backends: self.backends.clone(),
+            table: self.table.clone(),
+            sealer: self.sealer.clone(),
         }
     }
 
@@ -181,50 +192,12 @@ impl Carry<'_> {
         let mut spec = spec.clone();
         // an entry that was rejected and kept may refer to a backend that is gone
         spec.members.retain(|m| self.backends.contains_key(&m.backend));
-        let members: Vec<_> = spec
-            .members
-            .iter()
-            .enumerate()
-            .filter_map(|(i, m)| {
-                self.member(&spec, m, previous.and_then(|p| before(p, i, m)), same.is_some())
-            })
-            .collect();
-        // read before the contributions: a backend is marked as tried only after its list is there
-        let decided = members.iter().all(|m| m.backend.shared.tried());
-        let contributions: Vec<_> =
-            members.iter().map(|m| m.backend.shared.contribution.load_full()).collect();
-        let hidden: Vec<_> = members.iter().map(|m| m.standing.hidden(m.probed)).collect();
-        let missing = missing(&members, &contributions, &hidden);
-        let merged = same.filter(|p| p.same_parts(&members, &contributions));
-        if let Some(p) = merged
-            && p.decided == decided
-            && p.missing == missing
-            && p.sealer.as_ref().map(Arc::as_ptr) == self.sealer.map(Arc::as_ptr)
-        {
-            return Some(p.clone());
-        }
-        let (catalog, rules) = match merged {
-            Some(p) => (p.catalog.clone(), p.rules.clone()),
-            None => {
-                let catalog = Arc::new(catalog::merge(&spec, &contributions));
-                let rules = tool_rules(&spec, &members, &catalog);
-                (catalog, rules)
-            }
-        };
-        let lasting = previous.map_or_else(|| Arc::new(Lasting::new()), |p| p.lasting.clone());
-        Some(Arc::new(Server {
-            listing: listing(&catalog, &hidden, &missing),
-            spec,
-            entry: entry.clone(),
-            members,
-            contributions,
-            catalog,
-            rules,
-            missing,
-            sealer: self.sealer.cloned(),
-            decided,
-            lasting,
-        }))
+        let members = spec.members.iter().enumerate().filter_map(|(i, m)| {
+            self.member(&spec, m, previous.and_then(|p| before(p, i, m)), same.is_some())
+        });
+        let members = members.collect();
+        let sealer = self.sealer.cloned();
+        Some(Parts { spec: Arc::new(spec), entry: entry.clone(), members, sealer }.assemble(previous, same))
     }
 
     /// A member, with its standing from `before` when it is still the same backend.
@@ -262,6 +235,59 @@ impl Carry<'_> {
             clock: self.ground.clock,
             contributed: self.ground.contributed.clone(),
         }))
+    }
+}
+
+/// What a configuration gives a server.
+struct Parts {
+    spec: Arc<VirtualServer>,
+    entry: Arc<Entry>,
+    members: Arc<[Arc<Member>]>,
+    sealer: Option<Arc<Sealer>>,
+}
+
+impl Parts {
+    /// The server over what is known of its backends now: `same`, the previous one if its configuration is the same, when
+    /// nothing that it is made of changed.
+    fn assemble(self, previous: Option<&Arc<Server>>, same: Option<&Arc<Server>>) -> Arc<Server> {
+        let Self { spec, entry, members, sealer } = self;
+        // read before the contributions: a backend is marked as tried only after its list is there
+        let decided = members.iter().all(|m| m.backend.shared.tried());
+        let contributions: Vec<_> =
+            members.iter().map(|m| m.backend.shared.contribution.load_full()).collect();
+        let hidden: Vec<_> = members.iter().map(|m| m.standing.hidden(m.probed)).collect();
+        let missing = missing(&members, &contributions, &hidden);
+        let merged = same.filter(|p| p.same_parts(&members, &contributions));
+        if let Some(p) = merged
+            && p.decided == decided
+            && p.missing == missing
+            && p.sealer.as_ref().map(Arc::as_ptr) == sealer.as_ref().map(Arc::as_ptr)
+        {
+            return p.clone();
+        }
+        let (catalog, rules) = match merged {
+            Some(p) => (p.catalog.clone(), p.rules.clone()),
+            None => {
+                let catalog = Arc::new(catalog::merge(&spec, &contributions));
+                let rules = tool_rules(&spec, &members, &catalog);
+                (catalog, rules)
+            }
+        };
+        let lasting = previous.map_or_else(|| Arc::new(Lasting::new()), |p| p.lasting.clone());
+        let listing = listing(&catalog, &hidden, &missing);
+        Arc::new(Server {
+            spec,
+            entry,
+            contributions,
+            members,
+            catalog,
+            rules,
+            listing,
+            missing,
+            sealer,
+            decided,
+            lasting,
+        })
     }
 }
 
@@ -316,6 +342,17 @@ fn tool_rules(spec: &VirtualServer, members: &[Arc<Member>], catalog: &Catalog) 
 }
 
 impl Server {
+    /// The same configuration over what is known of the backends now.
+    fn remerged(self: &Arc<Self>) -> Arc<Self> {
+        let parts = Parts {
+            spec: self.spec.clone(),
+            entry: self.entry.clone(),
+            members: self.members.clone(),
+            sealer: self.sealer.clone(),
+        };
+        parts.assemble(Some(self), Some(self))
+    }
+
     fn same_parts(&self, members: &[Arc<Member>], contributions: &[Option<Arc<Contribution>>]) -> bool {
         let same = |a: &Option<Arc<Contribution>>, b: &Option<Arc<Contribution>>| match (a, b) {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),

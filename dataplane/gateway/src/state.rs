@@ -98,6 +98,8 @@ pub struct Gateway {
     pub(crate) random: SystemRandom,
     /// Counts swaps; wakes whoever derives something from the snapshot.
     pub(crate) swapped: watch::Sender<u64>,
+    /// Counts tables; wakes whoever derives something from the configuration.
+    pub(crate) edited: watch::Sender<u64>,
     /// A backend's capabilities or state changed.
     pub(crate) contributed: Arc<Notify>,
     pub(crate) clock: Clock,
@@ -124,6 +126,7 @@ impl Gateway {
             connector: TransportConnector::new(None),
             random: SystemRandom::new(),
             swapped: watch::channel(0).0,
+            edited: watch::channel(0).0,
             contributed: Arc::new(Notify::new()),
             clock: Clock::start(),
             synced: AtomicBool::new(false),
@@ -187,7 +190,7 @@ impl Gateway {
     pub(crate) fn remerge(&self) {
         let _building = lock(&self.building);
         let old = self.snapshot.load_full();
-        self.install(Snapshot::next(&old, &old.table, old.sealer.clone(), &self.ground()));
+        self.install(old.remerged());
         inc(&self.stats.merges);
     }
 
@@ -199,6 +202,7 @@ impl Gateway {
         let sealer = keys.map(|k| Arc::new(Sealer::new(k))).or_else(|| old.sealer.clone());
         self.install(Snapshot::next(&old, &table, sealer, &self.ground()));
         inc(&self.stats.swaps);
+        self.edited.send_modify(|n| *n += 1);
         // only now: a connection on a new port finds its server
         self.ports.publish(ports);
         rejected

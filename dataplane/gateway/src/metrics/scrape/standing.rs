@@ -19,7 +19,7 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<MetricFamily> {
     let mut refused = Vec::new();
     let mut moves = Vec::new();
     let mut trips = Vec::new();
-    for m in snapshot.servers.iter().flat_map(|s| &s.members) {
+    for m in snapshot.servers.iter().flat_map(|s| s.members.iter()) {
         let ids = (m.server.to_string(), m.backend.spec.id.as_str());
         let with = [("virtual_server", ids.0.as_str()), ("backend", ids.1)];
         let view = m.standing.view(m.probed);

@@ -40,7 +40,9 @@ fn e1_a_backend_that_stops_answering_is_unavailable_after_three_probes_and_its_t
 #[test]
 fn e2_a_backend_that_recovers_is_degraded_for_one_cycle_and_then_healthy() {
     let b = Backend::start("b");
-    let world = World::of([&Vmcp::named("demo").with("b", b.addr).probed(INTERVAL, PROBE, 2)]);
+    // a cycle that is longer than a node's pause between two reports
+    let cycle = Duration::from_secs(1);
+    let world = World::of([&Vmcp::named("demo").with("b", b.addr).probed(cycle, PROBE, 2)]);
     let mut client = world.client();
     b.freeze();
     is(&world, "b", Unhealthy);
