@@ -51,7 +51,7 @@ pub(crate) struct Shared {
     pub(crate) contribution: ArcSwapOption<Contribution>,
     /// Counters.
     pub(crate) stats: BackendStats,
-    /// What the catalog session last found.
+    /// What the prober last found.
     pub(crate) view: Mutex<View>,
     reach: AtomicU32,
     /// Tried to the end once, or for so long that nobody waits for it any more.
@@ -79,7 +79,7 @@ pub(crate) struct View {
     pub(crate) checked_unix_ms: u64,
 }
 
-/// What the catalog session knows of a backend's reachability.
+/// What the prober knows of a backend's reachability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Reach {

@@ -1,4 +1,4 @@
-//! The gateway: Pingora services, listeners, the MCP request path, upstream connections, catalog sessions,
+//! The gateway: Pingora services, listeners, the MCP request path, upstream connections, probers,
 //! the push client, the admin port. The only crate that names Pingora and does I/O on the data plane; what
 //! is to be decided is decided in `tidegate-dataplane-core`, bytes are read in `tidegate-dataplane-codec`.
 //!
