@@ -74,11 +74,12 @@ pub(crate) async fn exchange(
 ) -> Result<Answer, ExchangeError> {
     let request = write_request(b, method, link, body);
     let whole = async {
-        // a pooled connection may turn out to be dead; nothing was answered on it, and these requests may be sent twice
-        if let Some(stream) = local(|l| l.pool.take(b, Instant::now()))
-            && let Ok(answer) = on_stream(b, stream, &request).await
-        {
-            return Ok(answer);
+        if let Some(stream) = local(|l| l.pool.take(b, Instant::now())) {
+            match on_stream(b, stream, &request).await {
+                // a pooled connection may turn out to be dead; these requests may be sent twice
+                Err(ExchangeError::Io(_) | ExchangeError::Ended) => {}
+                said => return said,
+            }
         }
         let connect = b.connect_timeout().unwrap_or(gw.options.connect);
         let stream = upstream::connect(gw, b, limit.min(connect)).await?;

@@ -15,7 +15,7 @@ mod table;
 mod timeouts;
 mod whole;
 
-use crate::support::DEADLINE;
+use crate::support::finally;
 use crate::support::http::Answer;
 use crate::support::world::World;
 use serde_json::Value;
@@ -46,16 +46,10 @@ fn standing(world: &World, workload: &str) -> Option<MemberState> {
 /// Waits until that satisfies a condition.
 #[track_caller]
 fn stands(world: &World, workload: &str, what: &str, holds: impl Fn(&MemberState) -> bool) -> MemberState {
-    let mut last = None;
-    let start = std::time::Instant::now();
-    while start.elapsed() < DEADLINE {
-        last = standing(world, workload);
-        if let Some(standing) = last.as_ref().filter(|s| holds(s)) {
-            return standing.clone();
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("{workload} never {what}: {last:?}");
+    finally(&format!("{workload} {what}"), || {
+        let standing = standing(world, workload).ok_or_else(MemberState::default)?;
+        if holds(&standing) { Ok(standing) } else { Err(standing) }
+    })
 }
 
 /// Waits until a backend has this health.

@@ -1,6 +1,6 @@
 //! Opening, using and ending sessions.
 
-use crate::support::DEADLINE;
+use crate::support::finally;
 use crate::support::mcp::{Client, call, initialize, list, ping};
 use crate::support::tables::Vmcp;
 use crate::support::until;
@@ -11,17 +11,14 @@ use tidegate_bench_mock::{Mock, Stats};
 /// Waits until the mock has seen it.
 #[track_caller]
 pub(crate) fn seen(mock: &Mock, what: &str, holds: impl Fn(&Stats) -> bool) {
-    let mut last = mock.stats();
-    let start = std::time::Instant::now();
-    while start.elapsed() < DEADLINE {
-        last = mock.stats();
-        if holds(&last) {
-            return;
+    finally(what, || {
+        let mut stats = mock.stats();
+        if holds(&stats) {
+            return Ok(());
         }
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    last.last_by_method.clear();
-    panic!("{} never saw: {what}; {last:?}", last.name);
+        stats.last_by_method.clear();
+        Err(Box::new(stats))
+    });
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(crate) mod puppet;
 pub(crate) mod tables;
 pub(crate) mod world;
 
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 /// A bound for what must happen; passing tests never wait for it. Long, since all tests share few cores.
@@ -23,12 +24,18 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Waits until there is something to give.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    finally(what, || look().ok_or("it is not so"))
+}
+
+/// The same for who can say what there was instead.
+#[track_caller]
+pub(crate) fn finally<T, L: Debug>(what: &str, mut look: impl FnMut() -> Result<T, L>) -> T {
     let until = Instant::now() + DEADLINE;
     loop {
-        if let Some(found) = look() {
-            return found;
+        match look() {
+            Ok(found) => return found,
+            Err(last) => assert!(Instant::now() < until, "never: {what}; {last:?}"),
         }
-        assert!(Instant::now() < until, "never: {what}");
         std::thread::sleep(LOOK);
     }
 }

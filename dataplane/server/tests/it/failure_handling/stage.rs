@@ -3,7 +3,7 @@
 use super::backend::Backend;
 use crate::support::mcp::Client;
 use crate::support::process::{Program, workspace_binary};
-use crate::support::{eventually, ports};
+use crate::support::{finally, ports};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -83,14 +83,10 @@ impl Stage {
     /// Waits until the status satisfies a condition.
     #[track_caller]
     pub(super) fn says(&self, what: &str, mut holds: impl FnMut(&Status) -> bool) -> Status {
-        let mut last = Status::default();
-        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            eventually(what, || {
-                last = self.status();
-                holds(&last).then(|| last.clone())
-            })
-        }));
-        found.unwrap_or_else(|_| panic!("status never says {what}: {last:?}"))
+        finally(what, || {
+            let status = self.status();
+            if holds(&status) { Ok(status) } else { Err(status) }
+        })
     }
 
     /// Waits for a phase.

@@ -1,7 +1,7 @@
 //! The data plane as a process.
 
 use super::http::Http;
-use super::{DEADLINE, eventually, ports, until};
+use super::{eventually, finally, ports, until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, File};
@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// What is logged.
 const LOG: &str = "info,pingora_core=warn,tidegate_dataplane_gateway=debug";
@@ -172,16 +171,10 @@ impl Gateway {
     /// Waits until a metric satisfies a condition.
     #[track_caller]
     pub(crate) fn metric_where(&self, name: &str, labels: &str, holds: impl Fn(f64) -> bool) {
-        let mut last = 0.0;
-        let start = Instant::now();
-        while start.elapsed() < DEADLINE {
-            last = self.metric(name, labels);
-            if holds(last) {
-                return;
-            }
-            std::thread::sleep(super::LOOK);
-        }
-        panic!("{name}{{{labels}}} stays {last}");
+        finally(&format!("{name}{{{labels}}} is as it should"), || {
+            let value = self.metric(name, labels);
+            if holds(value) { Ok(()) } else { Err(value) }
+        });
     }
 
     fn up(&mut self) {
