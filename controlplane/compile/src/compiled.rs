@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::child::{Child, ChildKey};
 use tidegate_controlplane_api::types::ServerTransport;
 use tidegate_controlplane_api::{Diagnostic, ObjectRef};
 use tidegate_proto::table::{BackendId, EntryKey, Member, Table, VirtualServerId};
@@ -15,6 +16,8 @@ pub struct Compiled {
     pub withheld: BTreeMap<EntryKey, Withheld>,
     /// What is to be written into each object's status.
     pub status: BTreeMap<ObjectRef, ObjectStatus>,
+    /// What is to be in the cluster; empty for a directory.
+    pub children: BTreeMap<ChildKey, Child>,
     /// What `tidegate up` runs, by backend.
     pub commands: Vec<Command>,
     /// What is to be said, in order of place. Diagnostics of reading are the store's.

@@ -6,6 +6,7 @@
 
 mod annotation;
 mod backend;
+mod child;
 mod compiled;
 mod draft;
 mod dump;
@@ -15,6 +16,7 @@ mod report;
 mod view;
 mod virtual_server;
 
+pub use child::{Child, ChildKey, ChildKind};
 pub use compiled::{
     Command, Compiled, Condition, ConditionStatus, Discovered, GroupMembers, Hold, ObjectStatus, Phase,
     Withheld,
@@ -22,6 +24,7 @@ pub use compiled::{
 pub use dump::{dump_status, dump_table};
 pub use hold::{hold, hold_commands};
 pub use view::ClusterView;
+pub use view::cluster::{Cluster, Gateway, NamespacedName, PodEndpoint, Service, Workload};
 
 use draft::Draft;
 

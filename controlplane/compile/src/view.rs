@@ -1,5 +1,7 @@
 //! What there is to compile: every object once, in a fixed order.
 
+pub(crate) mod cluster;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -7,6 +9,7 @@ use tidegate_controlplane_api::{Document, Kind, ObjectRef, Severity, Store};
 
 use crate::compiled::{Condition, Hold, ObjectStatus, Phase};
 use crate::draft::Draft;
+use cluster::Cluster;
 
 /// The objects of a cluster or directory.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +20,8 @@ pub struct ClusterView {
     duplicates: BTreeMap<ObjectRef, Vec<Arc<Document>>>,
     /// Objects that exist, but of which no version could be read.
     unreadable: BTreeSet<ObjectRef>,
+    /// What else there is; absent for a directory.
+    cluster: Option<Arc<Cluster>>,
 }
 
 impl ClusterView {
@@ -47,6 +52,16 @@ impl ClusterView {
     /// The present content of a store.
     pub fn of(store: &Store) -> Self {
         Self::new(store.documents().cloned(), store.unreadable().cloned())
+    }
+
+    /// With what a cluster holds beside our resources.
+    pub fn in_cluster(self, cluster: Arc<Cluster>) -> Self {
+        Self { cluster: Some(cluster), ..self }
+    }
+
+    /// What the cluster holds beside our resources; none for a directory.
+    pub fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_deref()
     }
 
     /// The objects of a kind, by namespace and name.
