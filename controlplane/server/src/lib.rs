@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod check;
+pub mod cluster;
 pub mod commands;
 pub mod inspect;
 pub mod keys;

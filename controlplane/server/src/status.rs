@@ -4,6 +4,7 @@
 
 mod backends;
 pub(crate) mod board;
+mod cluster;
 mod dir;
 mod document;
 pub(crate) mod facts;
@@ -24,8 +25,9 @@ use tidegate_controlplane_compile::{self as compile, GroupMembers, ObjectStatus}
 use facts::Facts;
 
 pub use board::{Board, Picture};
+pub use cluster::ClusterWriter;
 pub use dir::DirWriter;
-pub use document::{document, rfc3339};
+pub use document::{document, fields, rfc3339};
 pub use member::{Breaker, Word};
 pub use phase::Phase;
 pub use schedule::{Schedule, Step};
