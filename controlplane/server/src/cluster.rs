@@ -5,6 +5,8 @@
 pub mod children;
 pub mod connect;
 mod cover;
+pub mod events;
+pub mod held;
 pub mod lead;
 mod pace;
 

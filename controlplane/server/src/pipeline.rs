@@ -47,6 +47,15 @@ impl Pipeline {
         }
     }
 
+    /// Before the first step: entries that are on record as held, newer than those that this process's predecessor published.
+    pub fn remember(&mut self, held: Table) {
+        if !held.entries.is_empty() {
+            let mut table = (**self.previous.table()).clone();
+            table.entries.extend(held.entries);
+            self.previous = Arc::new(self.previous.next(Arc::new(table)));
+        }
+    }
+
     /// What is known after each step; only the newest matters.
     pub fn outcomes(&self) -> watch::Receiver<Arc<Outcome>> {
         self.outcome.subscribe()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_proto::push::Version;
+use tidegate_proto::table::Table;
 use tidegate_proto::wire::inspect_server::InspectServer;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -15,7 +16,8 @@ use kube::Client;
 
 use crate::cluster::children::Keeper;
 use crate::cluster::connect::{ConnectError, connect};
-use crate::cluster::lead;
+use crate::cluster::events::Announcer;
+use crate::cluster::{held, lead};
 use crate::inspect::Inspector;
 use crate::keys::{KeyError, KeyStore};
 use crate::pipeline::{Outcome, Pipeline, saved};
@@ -140,10 +142,11 @@ impl ControlPlane {
         let mut tasks = JoinSet::new();
         let push = listener.serve(routes, stopped(stopping.clone()));
         tasks.spawn(async move { ("push", push.await.map_err(RunError::Push)) });
+        let held = cluster.as_ref().map(ClusterTasks::held);
         if let Some(cluster) = cluster {
-            cluster.start(&mut tasks, &stopping, outcomes.clone());
+            cluster.start(&mut tasks, &stopping, &outcomes, &board);
         }
-        let publish = publish(source, pipeline, server.clone(), save);
+        let publish = publish(source, pipeline, held, server.clone(), save);
         spawn(&mut tasks, "pipeline", until(stopping.clone(), publish));
         spawn(&mut tasks, "status", until(stopping.clone(), status::report(board, writer)));
         spawn(&mut tasks, "session keys", until(stopping, rotate(keys, server.clone())));
@@ -240,14 +243,26 @@ struct ClusterTasks {
 }
 
 impl ClusterTasks {
+    /// What an earlier leader held.
+    fn held(&self) -> impl Future<Output = Table> + use<> {
+        let (client, namespace) = (self.client.clone(), self.namespace.clone());
+        async move { held::load(&client, &namespace).await }
+    }
+
     fn start(
         self,
         tasks: &mut Tasks,
         stopping: &watch::Receiver<bool>,
-        outcomes: watch::Receiver<Arc<Outcome>>,
+        outcomes: &watch::Receiver<Arc<Outcome>>,
+        board: &Board,
     ) {
         let Self { client, mirrors, dirty, leading, identity, namespace } = self;
-        let keeper = Keeper { client: client.clone(), mirrors, outcomes, leading: leading.subscribe() };
+        let announcer = Announcer::new(client.clone(), mirrors.clone(), leading.subscribe(), &identity);
+        spawn(tasks, "events", until(stopping.clone(), announcer.run(board.clone())));
+        let held = held::keep(client.clone(), namespace.clone(), outcomes.clone(), leading.subscribe());
+        spawn(tasks, "held entries", until(stopping.clone(), held));
+        let (of_keeper, outcomes) = (client.clone(), outcomes.clone());
+        let keeper = Keeper { client: of_keeper, mirrors, outcomes, leading: leading.subscribe() };
         spawn(tasks, "child objects", until(stopping.clone(), keeper.run(dirty)));
         // It ends by itself, once it has given the Lease back.
         spawn(tasks, "election", lead::campaign(client, namespace, identity, leading, stopping.clone()));
@@ -258,10 +273,14 @@ impl ClusterTasks {
 async fn publish(
     source: Source,
     mut pipeline: Pipeline,
+    held: Option<impl Future<Output = Table>>,
     server: PushServer,
     save: watch::Sender<Option<Arc<Version>>>,
 ) {
     let mut observations = source.observations();
+    if let Some(held) = held {
+        pipeline.remember(held.await);
+    }
     while observations.changed().await.is_ok() {
         let observation = Arc::clone(&*observations.borrow_and_update());
         let publish = tokio::task::block_in_place(|| pipeline.step(&observation));
