@@ -1,4 +1,5 @@
-//! Statuses in a cluster: by server-side apply on the status subresource, by the leader, and only where the one that is there differs.
+//! Statuses in a cluster: by merge patch on the status subresource, by the leader, and only where the one that is there differs. Not by
+//! server-side apply: that fails as a whole where the CRD of another version lacks a field, a merge patch loses that field only.
 
 use std::fmt;
 
@@ -6,7 +7,6 @@ use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tidegate_controlplane_api::ObjectRef;
-use tidegate_controlplane_api::meta::{GROUP, VERSIONS};
 use tidegate_controlplane_compile::NamespacedName;
 use tokio::sync::watch;
 
@@ -74,19 +74,14 @@ impl ClusterWriter {
                 mirror.look(|objects| objects.get(&name).map(|custom| custom.status.clone()))
             });
         // An object that is gone has no status, one that has this status needs no write.
-        if observed.is_none_or(|observed| covers(&observed, &desired)) {
+        let Some(observed) = observed.filter(|observed| !covers(observed, &desired)) else {
             return Ok(false);
-        }
+        };
         let resource = resource(object.kind);
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &object.namespace, &resource);
-        let body = json!({
-            "apiVersion": format!("{GROUP}/{}", VERSIONS[0]),
-            "kind": object.kind.as_str(),
-            "metadata": { "name": &*object.name, "namespace": &*object.namespace },
-            "status": desired,
-        });
-        let params = PatchParams::apply(NAME).force();
-        match api.patch_status(&object.name, &params, &Patch::Apply(&body)).await {
+        let body = json!({ "status": replacing(&observed, desired) });
+        let params = PatchParams { field_manager: Some(NAME.to_owned()), ..PatchParams::default() };
+        match api.patch_status(&object.name, &params, &Patch::Merge(&body)).await {
             Ok(_) => Ok(true),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
             Err(error) => Err(error),
@@ -100,6 +95,16 @@ impl fmt::Debug for ClusterWriter {
     }
 }
 
+/// The patch that makes `desired` of what is there: fields that are not wanted any more are null (RFC 7396).
+fn replacing(observed: &Value, mut desired: Value) -> Value {
+    if let (Some(observed), Some(desired)) = (observed.as_object(), desired.as_object_mut()) {
+        for field in observed.keys() {
+            desired.entry(field.clone()).or_insert(Value::Null);
+        }
+    }
+    desired
+}
+
 fn since(status: &Value) -> Vec<Since> {
     let conditions = status.get("conditions").and_then(Value::as_array);
     let text = |condition: &Value, field: &str| Some(condition.get(field)?.as_str()?.to_owned());
@@ -111,4 +116,17 @@ fn since(status: &Value) -> Vec<Since> {
         })
     };
     conditions.into_iter().flatten().filter_map(since).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_takes_away_what_is_not_said_any_more() {
+        let observed = json!({ "phase": "Failed", "message": "words", "conditions": [1] });
+        let patch = replacing(&observed, json!({ "phase": "Ready", "conditions": [2] }));
+        assert_eq!(patch, json!({ "phase": "Ready", "conditions": [2], "message": null }));
+        assert_eq!(replacing(&Value::Null, json!({ "phase": "Ready" })), json!({ "phase": "Ready" }));
+    }
 }
