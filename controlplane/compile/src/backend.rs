@@ -99,7 +99,7 @@ fn compile(
         Object::Server(server) => server::compile(&mut report, &server.spec),
         Object::RemoteProxy(proxy) => remote::proxy(&mut report, &proxy.spec, &mut conditions),
         Object::Entry(entry) => remote::entry(&mut report, &entry.spec, &mut conditions),
-        Object::Group(_) | Object::VirtualServer(_) => (None, None, false),
+        _ => (None, None, false),
     };
     Outcome { parts, command, withheld: report.withheld().cloned(), needs_credential, conditions }
 }

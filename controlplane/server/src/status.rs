@@ -120,7 +120,7 @@ fn status(facts: &Facts<'_>, object: &ObjectRef, compiled: &ObjectStatus) -> Sta
     match object.kind {
         Kind::VirtualMcpServer => virtual_servers::status(facts, object, compiled),
         Kind::McpServer | Kind::McpRemoteProxy => backends::status(facts, object, compiled),
-        Kind::McpServerEntry | Kind::McpGroup | Kind::Opaque(_) => Status::of(compiled),
+        _ => Status::of(compiled),
     }
 }
 
