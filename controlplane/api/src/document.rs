@@ -1,4 +1,4 @@
-//! One object as read from a file, with the position of each of its fields.
+//! One object as it was read: from a file, with the position of each of its fields, or from an API server.
 
 use std::sync::Arc;
 
@@ -40,8 +40,14 @@ pub struct Document {
     pub object_ref: ObjectRef,
     /// Its content. Two documents say the same if their objects are equal.
     pub object: Object,
-    /// The file it stands in.
-    pub file: Arc<str>,
+    /// Where it stands; absent for an object that came from an API server.
+    pub(crate) place: Option<Place>,
+}
+
+/// A document's place in a file, and the places of its fields.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Place {
+    pub(crate) file: Arc<str>,
     pub(crate) spot: Spot,
 }
 
@@ -59,11 +65,11 @@ impl Object {
 }
 
 impl Document {
-    /// Line and column, counted from 1, of a field given as a path such as `spec.config.backends[0].url`; of
-    /// the nearest enclosing field that exists when the field itself is absent.
-    pub fn locate(&self, field: &str) -> (u32, u32) {
-        let mark = self.spot.locate(&Segment::parse(field));
-        (mark.line, mark.column)
+    /// The place of a field given as a path such as `spec.config.backends[0].url`, or of the nearest enclosing
+    /// field that exists when the field itself is absent; none for an object that did not come from a file.
+    pub fn locate(&self, field: &str) -> Option<Source> {
+        let Place { file, spot } = self.place.as_ref()?;
+        Some(spot.locate(&Segment::parse(field)).within(file))
     }
 
     /// An annotation's value.
@@ -80,12 +86,11 @@ impl Document {
         message: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Diagnostic {
-        let (line, column) = self.locate(field);
         Diagnostic {
             severity,
             code,
             object: Some(self.object_ref.clone()),
-            source: Some(Source { file: Arc::clone(&self.file), line, column }),
+            source: self.locate(field),
             field: (!field.is_empty()).then(|| field.to_owned()),
             message: message.into(),
             remedy: remedy.into(),

@@ -1,6 +1,7 @@
 //! What reading says about good and bad files.
 
-use tidegate_controlplane_api::{Failure, Kind, Object, ObjectRef, Store, read};
+use serde_json::json;
+use tidegate_controlplane_api::{Document, Failure, Kind, Object, ObjectRef, Store, read, read_object};
 
 const SERVER: &str = "\
 apiVersion: toolhive.stacklok.dev/v1alpha1
@@ -23,6 +24,10 @@ fn lines(bytes: &[u8]) -> Vec<String> {
     read("f.yaml", bytes).diagnostics.iter().map(ToString::to_string).collect()
 }
 
+fn place(document: &Document, field: &str) -> String {
+    document.locate(field).map(|place| place.to_string()).unwrap_or_default()
+}
+
 fn check(text: &str, expected: &[&str]) {
     assert_eq!(lines(text.as_bytes()), expected, "{text}");
 }
@@ -33,8 +38,8 @@ fn a_guide_manifest_reads_without_a_word() {
     let reading = read("f.yaml", SERVER.as_bytes());
     let document = &reading.documents[0];
     assert_eq!(document.object_ref, ObjectRef::new(Kind::VirtualMcpServer, "default", "demo"));
-    assert_eq!(document.locate("spec.config.operational.timeouts.perWorkload.slow"), (14, 29));
-    assert_eq!(document.locate("spec.config.operational.failureHandling.x"), (11, 5));
+    assert_eq!(place(document, "spec.config.operational.timeouts.perWorkload.slow"), "f.yaml:14:29");
+    assert_eq!(place(document, "spec.config.operational.failureHandling.x"), "f.yaml:11:5");
     let Object::VirtualServer(object) = &document.object else { panic!() };
     let timeouts = object.spec.config.as_ref().unwrap().operational.as_ref().unwrap().timeouts.as_ref();
     assert_eq!(timeouts.unwrap().default.unwrap().to_string(), "1m30s");
@@ -122,7 +127,7 @@ spec:
     let Object::Entry(entry) = &reading.documents[1].object else { panic!() };
     assert_eq!(entry.spec.remote_url.0, "https://b.example/mcp");
     assert_eq!(entry.spec.transport.as_str(), "streamable-http");
-    assert_eq!(reading.documents[1].locate("spec.remoteUrl"), (13, 25));
+    assert_eq!(place(&reading.documents[1], "spec.remoteUrl"), "f.yaml:13:25");
 }
 
 #[test]
@@ -137,6 +142,33 @@ fn lists_and_json_are_read() {
         reading.diagnostics[0].to_string(),
         "f.json:3:9: info[foreign-kind]: Secret s (v1) is not read here; remedy: nothing to do; in a cluster, \
          apply it with kubectl"
+    );
+}
+
+#[test]
+fn an_object_of_an_api_server_has_no_place() {
+    let mut object = json!({
+        "apiVersion": "toolhive.stacklok.dev/v1beta1",
+        "kind": "MCPGroup",
+        "metadata": {"name": "tools", "generation": 3, "managedFields": [{"manager": "kubectl"}]},
+        "spec": {"description": "all of them"},
+        "status": {"phase": "Ready", "conditions": "not even read"},
+    });
+    let reading = read_object(&object);
+    assert_eq!((reading.diagnostics, reading.failures), (vec![], vec![]));
+    let [document] = &reading.documents[..] else { panic!("{:?}", reading.documents) };
+    assert_eq!(document.object_ref, ObjectRef::new(Kind::McpGroup, "default", "tools"));
+    assert_eq!(document.locate("spec"), None);
+    assert_eq!(document.object.metadata().generation, 3);
+    assert!(document.object.metadata().managed_fields.is_empty());
+
+    object["spec"] = json!({"descripton": 1});
+    let reading = read_object(&object);
+    assert_eq!(reading.failures, [Failure::Object(document.object_ref.clone())]);
+    assert_eq!(
+        reading.diagnostics[0].to_string(),
+        "error[unknown-field]: MCPGroup default/tools: spec.descripton: no such field; remedy: did you mean \
+         description?"
     );
 }
 

@@ -36,7 +36,7 @@ impl ClusterView {
         }
         let mut view = Self::default();
         for (object, mut documents) in all {
-            documents.sort_by(|a, b| (&a.file, a.locate("")).cmp(&(&b.file, b.locate(""))));
+            documents.sort_by_cached_key(|document| document.locate(""));
             if documents.len() == 1 || object.kind == Kind::McpGroup {
                 view.objects.insert(object.clone(), Arc::clone(&documents[0]));
             }
@@ -126,6 +126,5 @@ fn withhold(draft: &mut Draft, object: &ObjectRef, condition: &'static str, reas
 }
 
 fn place(document: &Arc<Document>) -> String {
-    let (line, column) = document.locate("metadata.name");
-    format!("{}:{line}:{column}", document.file)
+    document.locate("metadata.name").map_or_else(|| "the API server".to_owned(), |place| place.to_string())
 }

@@ -9,7 +9,7 @@ use super::nearest::nearest;
 use super::recover::{self, Finding};
 use super::{Complaint, Failure, Reader};
 use crate::diagnostic::Severity;
-use crate::document::{Document, Object, Resource};
+use crate::document::{Document, Object, Place, Resource};
 use crate::meta::{DEFAULT_NAMESPACE, GROUP, Kind, ObjectRef, VERSIONS};
 use crate::yaml::{Inside, Segment, Spot};
 
@@ -180,8 +180,9 @@ fn ours(reader: &mut Reader, kind: Kind, value: &Value, spot: &Spot) {
     match typed(kind, value) {
         (Some(object), findings) => {
             report(reader, &object_ref, spot, findings);
-            let file = Arc::clone(&reader.file);
-            reader.reading.documents.push(Document { object_ref, object, file, spot: spot.clone() });
+            let place = reader.file.as_ref();
+            let place = place.map(|file| Place { file: Arc::clone(file), spot: spot.clone() });
+            reader.reading.documents.push(Document { object_ref, object, place });
         }
         (None, findings) => {
             report(reader, &object_ref, spot, findings);
