@@ -92,6 +92,11 @@ impl Document {
         Some(spot.locate(&Segment::parse(field)).within(file))
     }
 
+    /// Whether its deletion has been asked for (`metadata.deletionTimestamp`).
+    pub fn is_deleting(&self) -> bool {
+        self.object.metadata().deletion_timestamp.is_some()
+    }
+
     /// An annotation's value.
     pub fn annotation(&self, name: &str) -> Option<&str> {
         self.object.metadata().annotations.get(name).map(String::as_str)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::child::{Child, ChildKey};
+use crate::child::{Child, ChildKey, ChildKind};
 use tidegate_controlplane_api::types::ServerTransport;
 use tidegate_controlplane_api::{Diagnostic, ObjectRef};
 use tidegate_proto::table::{BackendId, EntryKey, Member, Table, VirtualServerId};
@@ -18,6 +18,9 @@ pub struct Compiled {
     pub status: BTreeMap<ObjectRef, ObjectStatus>,
     /// What is to be in the cluster; empty for a directory.
     pub children: BTreeMap<ChildKey, Child>,
+    /// Owners and kinds of children of which it is not known what they should be: what is there, and not in `children`,
+    /// is neither changed nor deleted.
+    pub left_alone: BTreeSet<(ObjectRef, ChildKind)>,
     /// What `tidegate up` runs, by backend.
     pub commands: Vec<Command>,
     /// What is to be said, in order of place. Diagnostics of reading are the store's.

@@ -74,6 +74,11 @@ impl ClusterView {
         self.objects.get(object)
     }
 
+    /// Objects that exist, but of which no version could be read.
+    pub(crate) fn unreadable(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.unreadable.iter()
+    }
+
     /// Every object that exists, once.
     pub(crate) fn names(&self) -> impl Iterator<Item = &ObjectRef> {
         let others = self.duplicates.keys().filter(|object| !self.objects.contains_key(*object));

@@ -41,7 +41,7 @@ pub struct Backend {
     pub authority: ::prost::alloc::string::String,
     #[prost(string, tag = "7")]
     pub path: ::prost::alloc::string::String,
-    /// host:port pairs to connect to.
+    /// host:port pairs to connect to, none twice; empty: no pod is ready.
     #[prost(message, repeated, tag = "8")]
     pub endpoints: ::prost::alloc::vec::Vec<Endpoint>,
     #[prost(message, optional, tag = "9")]
@@ -70,6 +70,9 @@ pub struct Endpoint {
     pub host: ::prost::alloc::string::String,
     #[prost(uint32, tag = "2")]
     pub port: u32,
+    /// It is about to go: sessions that are there stay, new ones go elsewhere.
+    #[prost(bool, tag = "3")]
+    pub draining: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Header {
