@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 use tidegate_controlplane_api::{Kind, ObjectRef};
-use tidegate_controlplane_compile::{ChildKey, ChildKind, Compiled, NamespacedName, Phase};
+use tidegate_controlplane_compile::{Child, ChildKey, ChildKind, Compiled, NamespacedName};
 
 use super::super::covers;
 use crate::source::kubernetes::{Body, Mirrors};
@@ -19,6 +19,8 @@ pub struct Step(pub ChildKey);
 pub enum Action {
     /// Server-side apply of this body. `seen`: the version that it was compared with; none: it is not there, or not ours.
     Apply {
+        /// What it is made of.
+        child: Child,
         /// As it is to be.
         body: Value,
         /// As it is.
@@ -38,7 +40,7 @@ pub(super) struct Memory(BTreeMap<ChildKey, Settled>);
 /// In order, as far as is known.
 #[derive(Debug)]
 struct Settled {
-    desired: Value,
+    child: Child,
     /// The observed version that covers it, or (just written) the one that did not yet.
     version: Option<String>,
 }
@@ -53,14 +55,16 @@ impl Memory {
             let body = observed.get(key);
             let version = body.map(|body| body.version().to_owned());
             let known = self.0.get(key);
-            if known.is_some_and(|known| known.version == version && known.desired == child.body) {
+            if known.is_some_and(|known| known.version == version && known.child == *child) {
                 continue;
             }
-            if body.is_some_and(|body| covers(&body.value(), &child.body)) {
-                self.0.insert(key.clone(), Settled { desired: child.body.clone(), version });
+            let desired = child.body(key);
+            if body.is_some_and(|body| covers(&body.value(), &desired)) {
+                self.0.insert(key.clone(), Settled { child: child.clone(), version });
                 continue;
             }
-            steps.push((Step(key.clone()), Action::Apply { body: child.body.clone(), seen: version }));
+            let action = Action::Apply { child: child.clone(), body: desired, seen: version };
+            steps.push((Step(key.clone()), action));
         }
         let unwanted = observed.iter().filter(|(key, _)| !compiled.children.contains_key(*key));
         steps.extend(unwanted.filter_map(|(key, body)| delete(key, body, compiled)));
@@ -69,19 +73,18 @@ impl Memory {
 
     /// It has been done: until the watch tells of another version, there is nothing more to do.
     pub(super) fn done(&mut self, step: &Step, action: Action) {
-        if let Action::Apply { body, seen } = action {
-            self.0.insert(step.0.clone(), Settled { desired: body, version: seen });
+        if let Action::Apply { child, seen, .. } = action {
+            self.0.insert(step.0.clone(), Settled { child, version: seen });
         }
     }
 }
 
-/// An object of ours that is not wanted goes when its owner is in order and does not want it. When the owner is gone, Kubernetes
-/// collects it; while the owner is withheld, what is served stays.
+/// An object of ours that is not wanted goes, unless its owner is gone (Kubernetes collects it) or is not understood at present (what
+/// is served stays).
 fn delete(key: &ChildKey, body: &Body, compiled: &Compiled) -> Option<(Step, Action)> {
     let value = body.value();
     let owner = owner(&value, &key.namespace)?;
-    let status = compiled.status.get(&owner)?;
-    if matches!(status.phase, Phase::Failed) {
+    if !compiled.status.contains_key(&owner) || compiled.left_alone.contains(&(owner, key.kind)) {
         return None;
     }
     let uid = value.pointer("/metadata/uid")?.as_str()?.to_owned();
@@ -111,9 +114,6 @@ fn observed(mirrors: &Mirrors) -> BTreeMap<ChildKey, Body> {
     });
     mirrors.stateful_sets.look(|objects| {
         all.extend(objects.iter().map(|(name, kept)| (key(ChildKind::StatefulSet, name), kept.body.clone())));
-    });
-    mirrors.deployments.look(|objects| {
-        all.extend(objects.iter().map(|(name, kept)| (key(ChildKind::Deployment, name), kept.body.clone())));
     });
     all
 }

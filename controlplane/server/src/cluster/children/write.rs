@@ -25,7 +25,7 @@ pub(super) async fn carry_out(client: &Client, step: &Step, action: &Action) -> 
     let api = api(client, &step.0);
     let name = &step.0.name;
     match action {
-        Action::Apply { body, seen } => {
+        Action::Apply { body, seen, .. } => {
             if seen.is_none() {
                 refuse_foreign(&api, name).await?;
             }
@@ -67,7 +67,6 @@ fn api(client: &Client, key: &ChildKey) -> Api<DynamicObject> {
         ChildKind::Service => "services",
         ChildKind::EndpointSlice => "endpointslices",
         ChildKind::StatefulSet => "statefulsets",
-        ChildKind::Deployment => "deployments",
     };
     let resource = ApiResource::from_gvk_with_plural(&gvk, plural);
     Api::namespaced_with(client.clone(), &key.namespace, &resource)

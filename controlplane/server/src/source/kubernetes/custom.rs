@@ -25,7 +25,7 @@ pub struct Custom {
 /// The resource of a kind, in the version that is read.
 pub fn resource(kind: Kind) -> ApiResource {
     let gvk = GroupVersionKind::gvk(GROUP, VERSIONS[0], kind.as_str());
-    ApiResource::from_gvk(&gvk)
+    ApiResource::from_gvk_with_plural(&gvk, &kind.plural())
 }
 
 impl Kept for Custom {

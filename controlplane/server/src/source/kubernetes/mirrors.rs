@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::DynamicObject;
@@ -32,9 +32,7 @@ pub struct Mirrors {
     /// EndpointSlices with our label, made by us or for a Service of ours.
     pub slices: Arc<Mirror<KeptSlice>>,
     /// StatefulSets with our label.
-    pub stateful_sets: Arc<Mirror<KeptWorkload<StatefulSet>>>,
-    /// Deployments with our label.
-    pub deployments: Arc<Mirror<KeptWorkload<Deployment>>>,
+    pub stateful_sets: Arc<Mirror<KeptWorkload>>,
     /// Pods of MCPServers.
     pub pods: Arc<Mirror<KeptPod>>,
     /// Pods of gateways.
@@ -65,8 +63,7 @@ impl Mirrors {
             customs: Kind::SERVED.into_iter().map(|kind| (kind, watches.customs(kind))).collect(),
             services: watches.within::<KeptService, Service>("services", ours()),
             slices: watches.within::<KeptSlice, EndpointSlice>("endpointslices.discovery.k8s.io", ours()),
-            stateful_sets: watches.within::<KeptWorkload<_>, StatefulSet>("statefulsets.apps", ours()),
-            deployments: watches.within::<KeptWorkload<_>, Deployment>("deployments.apps", ours()),
+            stateful_sets: watches.within::<KeptWorkload, StatefulSet>("statefulsets.apps", ours()),
             pods: watches.within::<KeptPod, Pod>("pods", ours()),
             gateways: watches.gateways(),
             nodes: watches.node_names(),
@@ -83,7 +80,6 @@ impl Mirrors {
             check(&self.services),
             check(&self.slices),
             check(&self.stateful_sets),
-            check(&self.deployments),
             check(&self.pods),
             check(&self.gateways),
             check(&self.nodes),

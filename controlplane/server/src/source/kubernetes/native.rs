@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -49,14 +49,13 @@ pub struct KeptSlice {
     pub endpoints: Vec<PodEndpoint>,
 }
 
-/// A StatefulSet or Deployment.
+/// A StatefulSet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptWorkload<K> {
+pub struct KeptWorkload {
     /// For the writer.
     pub body: Body,
     /// `spec.replicas`.
     pub replicas: u32,
-    kind: std::marker::PhantomData<K>,
 }
 
 /// A pod of a gateway or of an MCPServer.
@@ -130,35 +129,17 @@ impl Kept for KeptSlice {
     }
 }
 
-impl Kept for KeptWorkload<StatefulSet> {
+impl Kept for KeptWorkload {
     type Object = StatefulSet;
 
     fn keep(object: StatefulSet, _: Option<&Self>) -> Option<Self> {
-        Some(Self::new(Body::of(&object), object.spec.replicas))
-    }
-
-    fn change(before: Option<&Self>, after: Option<&Self>) -> Change {
-        change(before, after, |kept| &kept.replicas)
-    }
-}
-
-impl Kept for KeptWorkload<Deployment> {
-    type Object = Deployment;
-
-    fn keep(object: Deployment, _: Option<&Self>) -> Option<Self> {
-        Some(Self::new(Body::of(&object), object.spec.replicas))
-    }
-
-    fn change(before: Option<&Self>, after: Option<&Self>) -> Change {
-        change(before, after, |kept| &kept.replicas)
-    }
-}
-
-impl<K> KeptWorkload<K> {
-    fn new(body: Body, replicas: Option<i32>) -> Self {
         // The API server fills in 1.
-        let replicas = replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(1);
-        Self { body, replicas, kind: std::marker::PhantomData }
+        let replicas = object.spec.replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(1);
+        Some(Self { body: Body::of(&object), replicas })
+    }
+
+    fn change(before: Option<&Self>, after: Option<&Self>) -> Change {
+        change(before, after, |kept| &kept.replicas)
     }
 }
 

@@ -67,11 +67,6 @@ fn workloads(mirrors: &Mirrors) -> BTreeMap<ObjectRef, Workload> {
             workloads.entry(server(&name.namespace, &name.name)).or_default().replicas = Some(set.replicas);
         }
     });
-    mirrors.deployments.look(|deployments| {
-        for (name, set) in deployments {
-            workloads.entry(server(&name.namespace, &name.name)).or_default().replicas = Some(set.replicas);
-        }
-    });
     mirrors.pods.look(|pods| {
         for (name, pod) in pods {
             let workload = workloads.entry(server(&name.namespace, &pod.instance)).or_default();
