@@ -1,5 +1,6 @@
 //! The command line of `tidegate-controlplane`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -58,6 +59,10 @@ pub struct Args {
     /// Where gateways connect: a Unix socket or a TCP address
     #[arg(long, value_name = "unix:PATH|ADDR:PORT")]
     push: PushAddr,
+
+    /// Port for /healthz, /readyz and /metrics [default: none]
+    #[arg(long, value_name = "ADDR:PORT")]
+    admin: Option<SocketAddr>,
 
     /// Where session keys and the last published table are kept
     /// [default: /var/lib/tidegate/controlplane as root, else $XDG_STATE_HOME/tidegate/controlplane]
@@ -129,6 +134,7 @@ impl Args {
         Ok(Options {
             source: self.source.clone(),
             push: self.push.clone(),
+            admin: self.admin,
             state_dir,
             debounce: self.debounce,
             session_key_rotation: self.session_key_rotation,

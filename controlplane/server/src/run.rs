@@ -1,6 +1,7 @@
 //! The control plane as a whole: source, pipeline, push and inspection, started and stopped together. Used by the
 //! binary and by `tidegate up`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tonic::service::Routes;
 
 use kube::Client;
 
+use crate::admin::{self, AdminListener};
 use crate::cluster::children::Keeper;
 use crate::cluster::connect::{ConnectError, connect};
 use crate::cluster::events::Announcer;
@@ -40,6 +42,8 @@ pub struct Options {
     pub source: SourceSpec,
     /// Where nodes connect.
     pub push: PushAddr,
+    /// Where health and metrics are shown, if anywhere.
+    pub admin: Option<SocketAddr>,
     /// Where state is kept; made when missing.
     pub state_dir: PathBuf,
     /// Window in which changes are collected, from the first.
@@ -95,6 +99,14 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// The admin port.
+    #[error("cannot listen on --admin {address}")]
+    Admin {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The API server's client.
     #[error(transparent)]
     Cluster(#[from] ConnectError),
@@ -127,6 +139,7 @@ impl ControlPlane {
         let mut keys = KeyStore::open(Arc::clone(&state), options.session_key_rotation)?;
         let pipeline = Pipeline::new(saved::load(&state)?);
         let listener = bind(&options.push).await?;
+        let admin = bind_admin(options.admin).await?;
         let address = listener.address().unwrap_or_else(|_| options.push.clone());
         let Started { source, writer, cluster } = start_source(&options, &state).await?;
 
@@ -142,6 +155,9 @@ impl ControlPlane {
         let mut tasks = JoinSet::new();
         let push = listener.serve(routes, stopped(stopping.clone()));
         tasks.spawn(async move { ("push", push.await.map_err(RunError::Push)) });
+        if let Some(admin) = admin {
+            spawn(&mut tasks, "admin", admin.serve(board.clone(), stopped(stopping.clone())));
+        }
         let held = cluster.as_ref().map(ClusterTasks::held);
         if let Some(cluster) = cluster {
             cluster.start(&mut tasks, &stopping, &outcomes, &board);
@@ -187,6 +203,13 @@ impl ControlPlane {
             tracing::warn!("control plane stops without waiting any longer");
         }
     }
+}
+
+async fn bind_admin(address: Option<SocketAddr>) -> Result<Option<AdminListener>, RunError> {
+    let Some(address) = address else { return Ok(None) };
+    let listener = admin::bind(address).await.map_err(|source| RunError::Admin { address, source })?;
+    tracing::info!(address = ?listener.address(), "admin port");
+    Ok(Some(listener))
 }
 
 /// The source, and what writes back to where it reads from.

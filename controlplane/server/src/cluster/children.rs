@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{CONCURRENCY, Pace};
+use crate::metrics;
 use crate::pipeline::Outcome;
 use crate::source::kubernetes::{Dirty, Mirrors};
 use plan::Memory;
@@ -69,6 +70,7 @@ impl Keeper {
             })
             .buffer_unordered(CONCURRENCY);
         while let Some((step, action, result)) = writes.next().await {
+            metrics::wrote("child", result.is_ok());
             match result {
                 Ok(()) => {
                     tracing::info!(object = %step, action = action.word(), "child object written");

@@ -15,6 +15,7 @@ use tidegate_proto::table::EntryKey;
 use tokio::sync::watch;
 
 use super::NAME;
+use crate::metrics;
 use crate::source::kubernetes::Mirrors;
 use crate::status::{Board, Picture};
 
@@ -93,7 +94,9 @@ impl Announcer {
             secondary: None,
         };
         // An event is a courtesy: status and log say the same.
-        if let Err(error) = self.recorder.publish(&event, &reference).await {
+        let sent = self.recorder.publish(&event, &reference).await;
+        metrics::wrote("event", sent.is_ok());
+        if let Err(error) = sent {
             tracing::debug!(%error, %object, reason = finding.reason, "cannot send an event");
         }
     }

@@ -16,6 +16,7 @@ use tidegate_proto::table::Table;
 use tokio::sync::watch;
 
 use super::NAME;
+use crate::metrics;
 use crate::pipeline::Outcome;
 
 const CONFIG_MAP: &str = "tidegate-held";
@@ -61,7 +62,9 @@ pub async fn keep(
         } else if outcome.compiled.is_some() {
             let held = persist::encode(&held(&outcome));
             if written.as_ref() != Some(&held) {
-                match write(&api, &held).await {
+                let result = write(&api, &held).await;
+                metrics::wrote("held", result.is_ok());
+                match result {
                     Ok(()) => written = Some(held),
                     Err(error) => {
                         tracing::warn!(%error, config_map = CONFIG_MAP, "cannot record what is held, trying again");

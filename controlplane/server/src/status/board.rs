@@ -64,6 +64,11 @@ impl Board {
         }
     }
 
+    /// Whether there is a table for nodes.
+    pub fn published(&self) -> bool {
+        self.outcomes.borrow().published.is_some()
+    }
+
     /// Whether a connected node has said how its virtual servers are.
     pub fn has_reports(&self) -> bool {
         let reports = |node: &NodeState| node.connected && !node.reported.virtual_servers.is_empty();

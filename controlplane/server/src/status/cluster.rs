@@ -14,6 +14,7 @@ use super::document::{fields, unix_ms};
 use super::transitions::Since;
 use super::{Status, Step};
 use crate::cluster::{NAME, covers};
+use crate::metrics;
 use crate::source::kubernetes::{Mirrors, resource};
 
 /// Writes to the API server.
@@ -81,7 +82,9 @@ impl ClusterWriter {
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &object.namespace, &resource);
         let body = json!({ "status": replacing(&observed, desired) });
         let params = PatchParams { field_manager: Some(NAME.to_owned()), ..PatchParams::default() };
-        match api.patch_status(&object.name, &params, &Patch::Merge(&body)).await {
+        let result = api.patch_status(&object.name, &params, &Patch::Merge(&body)).await;
+        metrics::wrote("status", result.is_ok());
+        match result {
             Ok(_) => Ok(true),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
             Err(error) => Err(error),

@@ -13,6 +13,7 @@ use tidegate_controlplane_compile::NamespacedName;
 
 use super::dirty::Dirty;
 use super::trouble::Trouble;
+use crate::metrics;
 
 /// Objects by name.
 pub(super) type Objects<V> = BTreeMap<NamespacedName, V>;
@@ -126,6 +127,7 @@ impl<V: Kept> Mirror<V> {
     }
 
     fn fail(&self, error: &watcher::Error) {
+        metrics::WATCH_ERRORS.with_label_values(&[&self.resource]).inc();
         let trouble = Trouble::new(&self.resource, error);
         let mut state = self.state();
         let news = state.trouble.as_ref() != Some(&trouble);
