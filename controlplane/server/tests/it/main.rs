@@ -4,6 +4,7 @@ mod directory;
 mod durability;
 mod inspection;
 mod keys;
+mod kube;
 mod process;
 mod scale;
 mod status;
