@@ -137,6 +137,11 @@ impl Plane {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
+    /// Its files.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Where nodes connect.
     pub(crate) fn socket(&self) -> String {
         format!("unix:{}", self.dir.path().join("push.sock").display())
