@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Severity, Source};
 use crate::meta::{ObjectMeta, ObjectRef};
 use crate::types::{
-    McpGroupSpec, McpRemoteProxySpec, McpServerEntrySpec, McpServerSpec, VirtualMcpServerSpec,
+    CompositeTool, McpAuthzConfigSpec, McpExternalAuthConfigSpec, McpGroupSpec, McpOidcConfigSpec,
+    McpRemoteProxySpec, McpServerEntrySpec, McpServerSpec, McpTelemetryConfigSpec, McpToolConfigSpec,
+    VirtualMcpServerSpec,
 };
 use crate::yaml::{Segment, Spot};
 
@@ -31,6 +33,18 @@ pub enum Object {
     Entry(Box<Resource<McpServerEntrySpec>>),
     /// Spec 1.5.
     VirtualServer(Box<Resource<VirtualMcpServerSpec>>),
+    /// Spec 1.6.
+    CompositeToolDefinition(Box<Resource<CompositeTool>>),
+    /// Spec 1.7.
+    OidcConfig(Box<Resource<McpOidcConfigSpec>>),
+    /// Spec 1.8.
+    ExternalAuthConfig(Box<Resource<McpExternalAuthConfigSpec>>),
+    /// Spec 1.9.
+    AuthzConfig(Box<Resource<McpAuthzConfigSpec>>),
+    /// Spec 1.10.
+    ToolConfig(Box<Resource<McpToolConfigSpec>>),
+    /// Spec 1.11.
+    TelemetryConfig(Box<Resource<McpTelemetryConfigSpec>>),
 }
 
 /// One object and where it came from.
@@ -60,6 +74,12 @@ impl Object {
             Object::RemoteProxy(object) => &object.metadata,
             Object::Entry(object) => &object.metadata,
             Object::VirtualServer(object) => &object.metadata,
+            Object::CompositeToolDefinition(object) => &object.metadata,
+            Object::OidcConfig(object) => &object.metadata,
+            Object::ExternalAuthConfig(object) => &object.metadata,
+            Object::AuthzConfig(object) => &object.metadata,
+            Object::ToolConfig(object) => &object.metadata,
+            Object::TelemetryConfig(object) => &object.metadata,
         }
     }
 }

@@ -173,6 +173,58 @@ fn an_object_of_an_api_server_has_no_place() {
 }
 
 #[test]
+fn every_kind_of_the_group_is_read_or_known_by_name() {
+    let text = "\
+apiVersion: toolhive.stacklok.dev/v1alpha1
+kind: VirtualMCPCompositeToolDefinition
+metadata: {name: report}
+spec:
+  name: report
+  steps:
+  - {id: a, tool: clock_now, onError: {action: retry, retryCount: 2}}
+  - {id: b, type: forEach, collection: '{{.steps.a.output}}', step: {tool: notes_add}}
+---
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: MCPOIDCConfig
+metadata: {name: idp}
+spec: {type: inline, inline: {issuer: https://idp.example, jwksAllowPrivateIP: true}}
+---
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: MCPExternalAuthConfig
+metadata: {name: key}
+spec: {type: headerInjection, headerInjection: {headerName: X-Key, valueSecretRef: {name: s, key: k}}}
+---
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: MCPAuthzConfig
+metadata: {name: policies}
+spec: {type: cedarv1, config: {policies: ['permit(principal, action, resource);'], entities_json: '[]'}}
+---
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: MCPToolConfig
+metadata: {name: few}
+spec: {toolsFilter: [now], toolsOverride: {now: {name: time, annotations: {readOnlyHint: true}}}}
+---
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: MCPTelemetryConfig
+metadata: {name: otel}
+spec: {openTelemetry: {enabled: true, endpoint: otel:4318, tracing: {enabled: true, samplingRate: '0.1'}}}
+---
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: EmbeddingServer
+metadata: {name: tei}
+";
+    check(
+        text,
+        &[
+            "f.yaml:35:1: info[kind-not-served]: EmbeddingServer default/tei: EmbeddingServer is accepted, but has no \
+           effect yet; remedy: nothing to do; what refers to it is reported where it matters",
+        ],
+    );
+    let kinds = read("f.yaml", text.as_bytes()).documents.into_iter().map(|d| d.object_ref.kind);
+    assert_eq!(kinds.collect::<Vec<_>>(), Kind::SERVED[5..]);
+}
+
+#[test]
 fn files_that_are_no_manifests_are_named_as_what_they_are() {
     let check_code = |bytes: &[u8], expected: &str| {
         let reading = read("f.yaml", bytes);

@@ -151,7 +151,7 @@ fn compile(document: &Arc<Document>, surroundings: &Surroundings<'_>, draft: &mu
         },
         Object::RemoteProxy(proxy) => remote::proxy(&mut report, &proxy.spec, in_cluster, &mut conditions),
         Object::Entry(entry) => remote::entry(&mut report, &entry.spec, &mut conditions),
-        Object::Group(_) | Object::VirtualServer(_) => (None, None, false),
+        _ => (None, None, false),
     };
     Outcome { parts, command, withheld: report.withheld().cloned(), needs_credential, conditions }
 }

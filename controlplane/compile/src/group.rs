@@ -44,7 +44,7 @@ pub(crate) fn group_of(document: &Document) -> Option<&str> {
         Object::Server(server) => server.spec.group_ref.as_ref().map(|group| group.name.as_str()),
         Object::RemoteProxy(proxy) => proxy.spec.group_ref.as_ref().map(|group| group.name.as_str()),
         Object::Entry(entry) => Some(&entry.spec.group_ref.name),
-        Object::Group(_) | Object::VirtualServer(_) => None,
+        _ => None,
     }
 }
 

@@ -1,24 +1,34 @@
 //! The control plane as a whole: source, pipeline, push and inspection, started and stopped together. Used by the
 //! binary and by `tidegate up`.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_proto::push::Version;
+use tidegate_proto::table::Table;
 use tidegate_proto::wire::inspect_server::InspectServer;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::service::Routes;
 
+use kube::Client;
+
+use crate::admin::{self, AdminListener};
+use crate::cluster::children::Keeper;
+use crate::cluster::connect::{ConnectError, connect};
+use crate::cluster::events::Announcer;
+use crate::cluster::{held, lead};
 use crate::inspect::Inspector;
 use crate::keys::{KeyError, KeyStore};
 use crate::pipeline::{Outcome, Pipeline, saved};
 use crate::push::{PushAddr, PushOptions, PushServer, ServeError, bind};
 use crate::source::dir::DirSource;
+use crate::source::kubernetes::{Dirty, KubernetesSource, Mirrors, Scope};
 use crate::source::{Source, SourceSpec};
 use crate::state::{StateDir, StateError};
-use crate::status::{self, Board, DirWriter, StatusWriter};
+use crate::status::{self, Board, ClusterWriter, DirWriter, StatusWriter};
 
 /// Between two looks at the age of the session keys.
 const KEY_TICK: Duration = Duration::from_secs(15);
@@ -32,6 +42,8 @@ pub struct Options {
     pub source: SourceSpec,
     /// Where nodes connect.
     pub push: PushAddr,
+    /// Where health and metrics are shown, if anywhere.
+    pub admin: Option<SocketAddr>,
     /// Where state is kept; made when missing.
     pub state_dir: PathBuf,
     /// Window in which changes are collected, from the first.
@@ -40,6 +52,21 @@ pub struct Options {
     pub session_key_rotation: Duration,
     /// Where the status of each object is written, if anywhere; made when missing.
     pub status_dir: Option<PathBuf>,
+    /// Of use when the source is a cluster.
+    pub cluster: ClusterOptions,
+}
+
+/// How a control plane takes part in a cluster.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterOptions {
+    /// How to reach the API server; none: as the surroundings say.
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace to look at; none: all.
+    pub namespace: Option<String>,
+    /// Where the Lease, the keys and the gateways are; none: the namespace that the client is in.
+    pub system_namespace: Option<String>,
+    /// Name of this replica in the Lease.
+    pub identity: String,
 }
 
 /// A running control plane. Dropping it without [`stop`](Self::stop) ends its tasks where they are.
@@ -72,6 +99,17 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// The admin port.
+    #[error("cannot listen on --admin {address}")]
+    Admin {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The API server's client.
+    #[error(transparent)]
+    Cluster(#[from] ConnectError),
     /// The directory of statuses.
     #[error("cannot use the status directory {}", path.display())]
     StatusDir {
@@ -101,9 +139,9 @@ impl ControlPlane {
         let mut keys = KeyStore::open(Arc::clone(&state), options.session_key_rotation)?;
         let pipeline = Pipeline::new(saved::load(&state)?);
         let listener = bind(&options.push).await?;
+        let admin = bind_admin(options.admin).await?;
         let address = listener.address().unwrap_or_else(|_| options.push.clone());
-        let source = start_source(&options, &state)?;
-        let writer = status_writer(options.status_dir.clone())?;
+        let Started { source, writer, cluster } = start_source(&options, &state).await?;
 
         let server = PushServer::new(PushOptions::default());
         server.set_key_ring(keys.current()?);
@@ -117,7 +155,14 @@ impl ControlPlane {
         let mut tasks = JoinSet::new();
         let push = listener.serve(routes, stopped(stopping.clone()));
         tasks.spawn(async move { ("push", push.await.map_err(RunError::Push)) });
-        let publish = publish(source, pipeline, server.clone(), save);
+        if let Some(admin) = admin {
+            spawn(&mut tasks, "admin", admin.serve(board.clone(), stopped(stopping.clone())));
+        }
+        let held = cluster.as_ref().map(ClusterTasks::held);
+        if let Some(cluster) = cluster {
+            cluster.start(&mut tasks, &stopping, &outcomes, &board);
+        }
+        let publish = publish(source, pipeline, held, server.clone(), save);
         spawn(&mut tasks, "pipeline", until(stopping.clone(), publish));
         spawn(&mut tasks, "status", until(stopping.clone(), status::report(board, writer)));
         spawn(&mut tasks, "session keys", until(stopping, rotate(keys, server.clone())));
@@ -160,28 +205,105 @@ impl ControlPlane {
     }
 }
 
-fn start_source(options: &Options, state: &StateDir) -> Result<Source, RunError> {
-    let SourceSpec::Dir(root) = &options.source;
-    let kept = state.path().join("manifests");
-    DirSource::start(root.clone(), options.debounce, kept)
-        .map(Source::Dir)
-        .map_err(|source| RunError::Source { spec: options.source.clone(), source })
+async fn bind_admin(address: Option<SocketAddr>) -> Result<Option<AdminListener>, RunError> {
+    let Some(address) = address else { return Ok(None) };
+    let listener = admin::bind(address).await.map_err(|source| RunError::Admin { address, source })?;
+    tracing::info!(address = ?listener.address(), "admin port");
+    Ok(Some(listener))
 }
 
-fn status_writer(dir: Option<PathBuf>) -> Result<StatusWriter, RunError> {
-    let Some(path) = dir else { return Ok(StatusWriter::Nowhere) };
-    let writer = DirWriter::open(path.clone()).map_err(|source| RunError::StatusDir { path, source })?;
-    Ok(StatusWriter::Dir(writer))
+/// The source, and what writes back to where it reads from.
+struct Started {
+    source: Source,
+    writer: StatusWriter,
+    cluster: Option<ClusterTasks>,
+}
+
+async fn start_source(options: &Options, state: &StateDir) -> Result<Started, RunError> {
+    match &options.source {
+        SourceSpec::Dir(root) => start_dir(options, root, state),
+        SourceSpec::Kubernetes => start_cluster(options).await,
+    }
+}
+
+fn start_dir(options: &Options, root: &Path, state: &StateDir) -> Result<Started, RunError> {
+    let kept = state.path().join("manifests");
+    let source = DirSource::start(root.to_owned(), options.debounce, kept)
+        .map_err(|source| RunError::Source { spec: options.source.clone(), source })?;
+    let writer = match options.status_dir.clone() {
+        None => StatusWriter::Nowhere,
+        Some(path) => StatusWriter::Dir(
+            DirWriter::open(path.clone()).map_err(|source| RunError::StatusDir { path, source })?,
+        ),
+    };
+    Ok(Started { source: Source::Dir(source), writer, cluster: None })
+}
+
+async fn start_cluster(options: &Options) -> Result<Started, RunError> {
+    let ClusterOptions { kubeconfig, namespace, system_namespace, identity } = options.cluster.clone();
+    let (client, own_namespace) = connect(kubeconfig.as_deref()).await?;
+    let scope = Scope { namespace, system_namespace: system_namespace.unwrap_or(own_namespace) };
+    let source = KubernetesSource::start(&client, &scope, options.debounce);
+    let leading = watch::Sender::new(false);
+    let (mirrors, dirty) = (source.mirrors().clone(), source.dirty().clone());
+    let writer = ClusterWriter::new(client.clone(), mirrors.clone(), leading.subscribe());
+    let tasks = ClusterTasks { client, mirrors, dirty, leading, identity, namespace: scope.system_namespace };
+    Ok(Started {
+        source: Source::Kubernetes(source),
+        writer: StatusWriter::Cluster(writer),
+        cluster: Some(tasks),
+    })
+}
+
+/// What runs in a cluster only.
+struct ClusterTasks {
+    client: Client,
+    mirrors: Mirrors,
+    dirty: Dirty,
+    leading: watch::Sender<bool>,
+    identity: String,
+    namespace: String,
+}
+
+impl ClusterTasks {
+    /// What an earlier leader held.
+    fn held(&self) -> impl Future<Output = Table> + use<> {
+        let (client, namespace) = (self.client.clone(), self.namespace.clone());
+        async move { held::load(&client, &namespace).await }
+    }
+
+    fn start(
+        self,
+        tasks: &mut Tasks,
+        stopping: &watch::Receiver<bool>,
+        outcomes: &watch::Receiver<Arc<Outcome>>,
+        board: &Board,
+    ) {
+        let Self { client, mirrors, dirty, leading, identity, namespace } = self;
+        let announcer = Announcer::new(client.clone(), mirrors.clone(), leading.subscribe(), &identity);
+        spawn(tasks, "events", until(stopping.clone(), announcer.run(board.clone())));
+        let held = held::keep(client.clone(), namespace.clone(), outcomes.clone(), leading.subscribe());
+        spawn(tasks, "held entries", until(stopping.clone(), held));
+        let (of_keeper, outcomes) = (client.clone(), outcomes.clone());
+        let keeper = Keeper { client: of_keeper, mirrors, outcomes, leading: leading.subscribe() };
+        spawn(tasks, "child objects", until(stopping.clone(), keeper.run(dirty)));
+        // It ends by itself, once it has given the Lease back.
+        spawn(tasks, "election", lead::campaign(client, namespace, identity, leading, stopping.clone()));
+    }
 }
 
 /// Takes every observation to its end. Compiling blocks, hence not on the threads that serve nodes.
 async fn publish(
     source: Source,
     mut pipeline: Pipeline,
+    held: Option<impl Future<Output = Table>>,
     server: PushServer,
     save: watch::Sender<Option<Arc<Version>>>,
 ) {
     let mut observations = source.observations();
+    if let Some(held) = held {
+        pipeline.remember(held.await);
+    }
     while observations.changed().await.is_ok() {
         let observation = Arc::clone(&*observations.borrow_and_update());
         let publish = tokio::task::block_in_place(|| pipeline.step(&observation));

@@ -4,6 +4,7 @@
 
 mod backends;
 pub(crate) mod board;
+mod cluster;
 mod dir;
 mod document;
 pub(crate) mod facts;
@@ -24,8 +25,9 @@ use tidegate_controlplane_compile::{self as compile, GroupMembers, ObjectStatus}
 use facts::Facts;
 
 pub use board::{Board, Picture};
+pub use cluster::ClusterWriter;
 pub use dir::DirWriter;
-pub use document::{document, rfc3339};
+pub use document::{document, fields, rfc3339};
 pub use member::{Breaker, Word};
 pub use phase::Phase;
 pub use schedule::{Schedule, Step};
@@ -118,7 +120,7 @@ fn status(facts: &Facts<'_>, object: &ObjectRef, compiled: &ObjectStatus) -> Sta
     match object.kind {
         Kind::VirtualMcpServer => virtual_servers::status(facts, object, compiled),
         Kind::McpServer | Kind::McpRemoteProxy => backends::status(facts, object, compiled),
-        Kind::McpServerEntry | Kind::McpGroup | Kind::Opaque(_) => Status::of(compiled),
+        _ => Status::of(compiled),
     }
 }
 

@@ -193,17 +193,25 @@ fn ours(reader: &mut Reader, kind: Kind, value: &Value, spot: &Spot) {
 
 fn typed(kind: Kind, value: &Value) -> (Option<Object>, Vec<Finding>) {
     match kind {
-        // the only kind that says something without a spec
-        Kind::McpGroup if value.get("spec").is_none_or(Value::is_null) => {
+        // these say something without a spec
+        Kind::McpGroup | Kind::McpToolConfig | Kind::McpTelemetryConfig
+            if value.get("spec").is_none_or(Value::is_null) =>
+        {
             let mut value = value.clone();
             value["spec"] = json!({});
-            resource(&value, Object::Group)
+            typed(kind, &value)
         }
         Kind::McpGroup => resource(value, Object::Group),
         Kind::McpServer => resource(value, Object::Server),
         Kind::McpRemoteProxy => resource(value, Object::RemoteProxy),
         Kind::McpServerEntry => resource(value, Object::Entry),
         Kind::VirtualMcpServer => resource(value, Object::VirtualServer),
+        Kind::VirtualMcpCompositeToolDefinition => resource(value, Object::CompositeToolDefinition),
+        Kind::McpOidcConfig => resource(value, Object::OidcConfig),
+        Kind::McpExternalAuthConfig => resource(value, Object::ExternalAuthConfig),
+        Kind::McpAuthzConfig => resource(value, Object::AuthzConfig),
+        Kind::McpToolConfig => resource(value, Object::ToolConfig),
+        Kind::McpTelemetryConfig => resource(value, Object::TelemetryConfig),
         Kind::Opaque(_) => (None, Vec::new()),
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use tidegate_controlplane_api::types::{
-    Config, IncomingAuthType, RateLimiting, Raw, SessionProvider, SessionStorage, VirtualMcpServerSpec,
+    Config, EmbeddingProvider, IncomingAuthType, Optimizer, RateLimiting, SessionProvider, SessionStorage,
+    VirtualMcpServerSpec,
 };
 
 use crate::compiled::Condition;
@@ -73,17 +74,16 @@ fn composite_names(report: &mut Report<'_>, config: &Config) {
     }
 }
 
-fn optimizer(report: &mut Report<'_>, spec: &VirtualMcpServerSpec, optimizer: Option<&Raw>) {
+fn optimizer(report: &mut Report<'_>, spec: &VirtualMcpServerSpec, optimizer: Option<&Optimizer>) {
     let Some(optimizer) = optimizer else { return };
-    let text = |key: &str| optimizer.get(key).and_then(|value| value.as_str()).unwrap_or("");
     let field = "spec.config.optimizer";
     let referenced = spec.embedding_server_ref.is_some();
-    if referenced && text("embeddingProvider") == "openai" {
+    if referenced && optimizer.embedding_provider == Some(EmbeddingProvider::OpenAi) {
         let message = "embeddingServerRef cannot be combined with optimizer.embeddingProvider openai";
         let remedy = "remove one of the two";
         report.invalid("bad-value", &format!("{field}.embeddingProvider"), message, remedy);
     }
-    if !referenced && text("embeddingService").is_empty() {
+    if !referenced && optimizer.embedding_service.as_deref().unwrap_or("").is_empty() {
         let message = "spec.config.optimizer requires an embedding service: set spec.embeddingServerRef \
                        (recommended) or spec.config.optimizer.embeddingService";
         report.invalid("missing-field", field, message, "add one of them, or remove optimizer");

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 use tidegate_controlplane_api::ObjectRef;
 use tidegate_controlplane_api::meta::{GROUP, VERSIONS};
 use tidegate_controlplane_compile::GroupMembers;
@@ -17,6 +18,17 @@ pub fn document(object: &ObjectRef, status: &Status) -> Option<String> {
         status: File::of(status),
     };
     serde_saphyr::to_string(&document).ok()
+}
+
+/// The content of `status` alone, for the API server.
+pub fn fields(status: &Status) -> Value {
+    serde_json::to_value(File::of(status)).unwrap_or_default()
+}
+
+/// The reverse of [`rfc3339`]; 0 for what is no time.
+pub(super) fn unix_ms(text: &str) -> u64 {
+    let time = text.parse::<Timestamp>().map_or(0, Timestamp::as_millisecond);
+    u64::try_from(time).unwrap_or(0)
 }
 
 /// Milliseconds of Unix time in RFC 3339, in whole seconds as Kubernetes writes times; none for 0.
