@@ -4,6 +4,7 @@
 mod meta;
 mod services;
 mod slices;
+mod workload;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use tidegate_controlplane_api::ObjectRef;
 
 pub(crate) use services::FrontService;
 pub(crate) use slices::{Gateways, Slice};
+pub(crate) use workload::Workload;
 
 /// Names one child object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +54,10 @@ pub(crate) enum Content {
     Front(FrontService),
     /// Gateways behind one.
     Slice(Slice),
+    /// A Service of an MCPServer's own pods.
+    Pods(Workload),
+    /// What keeps those pods.
+    StatefulSet(Workload),
 }
 
 impl ChildKind {
@@ -88,6 +94,8 @@ impl Child {
         match &self.content {
             Content::Front(service) => service.body(metadata),
             Content::Slice(slice) => slice.body(metadata),
+            Content::Pods(workload) => workload.service(metadata),
+            Content::StatefulSet(workload) => workload.stateful_set(metadata),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::child::{Child, ChildKey, ChildKind};
 use tidegate_controlplane_api::types::ServerTransport;
 use tidegate_controlplane_api::{Diagnostic, ObjectRef};
-use tidegate_proto::table::{BackendId, EntryKey, Member, Table, VirtualServerId};
+use tidegate_proto::table::{BackendId, Endpoint, EntryKey, Member, Table, VirtualServerId};
 
 /// What a view means.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +27,8 @@ pub struct Compiled {
     pub diagnostics: Vec<Diagnostic>,
     /// Members that a virtual server has when a withheld backend's previous value is kept.
     pub candidates: BTreeMap<VirtualServerId, Vec<Member>>,
+    /// Where the pods of withheld backends are now: what is kept of those goes on being called there.
+    pub endpoints: BTreeMap<BackendId, Vec<Endpoint>>,
     /// Backends that a virtual server must not use although others may.
     pub barred: BTreeMap<VirtualServerId, BTreeSet<BackendId>>,
 }
@@ -64,6 +66,8 @@ pub struct ObjectStatus {
     pub discovered: Vec<Discovered>,
     /// Members of an MCPGroup.
     pub members: Option<GroupMembers>,
+    /// Pods of an MCPServer that are ready; absent when the cluster does not run it.
+    pub ready_replicas: Option<u32>,
     /// `metadata.generation` of the spec that this speaks of; absent outside a cluster.
     pub observed_generation: Option<i64>,
 }
@@ -76,10 +80,14 @@ pub enum Phase {
     /// Waiting for something that is named.
     #[default]
     Pending,
-    /// An MCPGroup whose members are listed.
+    /// An MCPGroup whose members are listed, an MCPServer with a pod that is ready.
     Ready,
     /// An MCPServerEntry in order.
     Valid,
+    /// An MCPServer without replicas.
+    Stopped,
+    /// An MCPServer that is being deleted.
+    Terminating,
     /// In order; `Pending`, `Ready`, `Degraded` or `Failed` follow from what the nodes report.
     FromHealth,
 }
@@ -182,6 +190,8 @@ impl Phase {
             Phase::Pending | Phase::FromHealth => "Pending",
             Phase::Ready => "Ready",
             Phase::Valid => "Valid",
+            Phase::Stopped => "Stopped",
+            Phase::Terminating => "Terminating",
         }
     }
 }

@@ -41,7 +41,10 @@ fn dump_backend(out: &mut String, backend: &Backend) -> fmt::Result {
     writeln!(out, "  tls: {}", backend.tls)?;
     writeln!(out, "  authority: {}", backend.authority)?;
     writeln!(out, "  path: {}", backend.path)?;
-    let endpoints = backend.endpoints.iter().map(|e| format!("{} port {}", e.host, e.port));
+    let endpoints = backend.endpoints.iter().map(|e| {
+        let draining = if e.draining { " draining" } else { "" };
+        format!("{} port {}{draining}", e.host, e.port)
+    });
     writeln!(out, "  endpoints: [{}]", join(endpoints))?;
     writeln!(out, "  outgoingAuth: {:?}", backend.outgoing_auth)?;
     for header in &backend.headers {
@@ -166,6 +169,9 @@ fn dump_object(out: &mut String, object: &ObjectRef, status: &ObjectStatus) -> f
     }
     if let Some(url) = &status.url {
         writeln!(out, "  url: {url}")?;
+    }
+    if let Some(ready) = status.ready_replicas {
+        writeln!(out, "  readyReplicas: {ready}")?;
     }
     if let Some(members) = &status.members {
         writeln!(out, "  servers: [{}]", members.servers.join(", "))?;

@@ -18,6 +18,7 @@ use crate::view::cluster::{Cluster, NamespacedName, Service};
 
 pub(crate) use names::workload_service;
 pub(crate) use ports::PORTS;
+use ports::PORTS_EXHAUSTED;
 
 /// The fronts of a cluster.
 pub(crate) struct Fronts {
@@ -50,7 +51,7 @@ struct Port {
     recorded: bool,
 }
 
-/// Why an object has no front, as reason and message of a condition.
+/// Why an object has no front, as reason and message of a condition. All but `PortsExhausted` are about its name.
 #[derive(Clone, Debug)]
 pub(crate) struct Hindrance {
     pub(crate) reason: &'static str,
@@ -120,8 +121,9 @@ impl Front {
         &self.uid
     }
 
-    pub(crate) fn hindrance(&self) -> Option<&Hindrance> {
-        self.port.as_ref().err()
+    /// What is wrong with the object's name, if that is what is in the way.
+    pub(crate) fn misnamed(&self) -> Option<&Hindrance> {
+        self.port.as_ref().err().filter(|hindrance| hindrance.reason != PORTS_EXHAUSTED)
     }
 
     fn name(&self, object: &ObjectRef) -> NamespacedName {

@@ -14,6 +14,7 @@ mod dump;
 mod front;
 mod group;
 mod hold;
+mod pod;
 mod report;
 mod view;
 mod virtual_server;
@@ -37,10 +38,11 @@ pub fn compile(view: &ClusterView) -> Compiled {
     view::report_duplicates(view, &mut draft);
     let fronts = Fronts::plan(view);
     let groups = group::index(view);
-    let backends = backend::compile_all(view, &groups, &mut draft);
+    let backends = backend::compile_all(view, fronts.as_ref(), &groups, &mut draft);
     group::report(view, &groups, &mut draft);
     virtual_server::compile_all(view, fronts.as_ref(), &groups, &backends, &mut draft);
     front::leave_unreadable(view, fronts.as_ref(), &mut draft);
+    backend::follow_unreadable(view, &mut draft);
     view::observe_generations(view, &mut draft);
     draft.finish()
 }

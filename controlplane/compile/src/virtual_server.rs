@@ -30,6 +30,7 @@ use crate::view::ClusterView;
 use listen::Claims;
 use members::Members;
 use operational::Policies;
+pub(crate) use operational::{CALL_TIMEOUT, STATUS_INTERVAL, default_health};
 
 pub(crate) fn compile_all(
     view: &ClusterView,

@@ -13,6 +13,8 @@ use crate::view::cluster::{Cluster, NamespacedName, Service};
 
 /// Longest name of a Service.
 const LONGEST: usize = 63;
+/// Longest name of an MCPServer: a StatefulSet's, as labels of its pods have 11 characters more.
+const LONGEST_WORKLOAD: usize = 52;
 
 /// An object, before it has a port.
 pub(super) type Claim = (ObjectRef, Front);
@@ -85,6 +87,12 @@ impl Candidate<'_> {
         owners: &BTreeMap<NamespacedName, &ObjectRef>,
     ) -> Option<Hindrance> {
         let name = &service.name;
+        if self.object.kind == Kind::McpServer && self.object.name.len() > LONGEST_WORKLOAD {
+            let message = format!(
+                "the name of an MCPServer may have {LONGEST_WORKLOAD} characters, as its pods are named after it; rename it"
+            );
+            return Some(Hindrance { reason: "InvalidName", message });
+        }
         if name.len() > LONGEST || name.contains('.') {
             let message = format!(
                 "a Service cannot be called {name}: it may have {LONGEST} characters, and no dots; rename the object"

@@ -19,6 +19,7 @@ struct Facts {
     workloads: BTreeMap<String, WorkloadFacts>,
     secrets: Vec<String>,
     config_maps: Vec<String>,
+    bridge_image: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +62,7 @@ pub(crate) fn read(bytes: &[u8]) -> Cluster {
             .collect(),
         secrets: names(facts.secrets),
         config_maps: names(facts.config_maps),
+        bridge_image: facts.bridge_image.map(Into::into),
     }
 }
 
