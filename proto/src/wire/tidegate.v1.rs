@@ -1490,18 +1490,18 @@ pub mod inspect_server {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct IssueRequest {
-    /// PKCS#10 in DER, signed with a key on P-256. Only its public key counts: who the node is, the token says.
-    #[prost(bytes = "vec", tag = "1")]
-    pub csr: ::prost::alloc::vec::Vec<u8>,
+    /// PKCS#10 in PEM, signed with a key on P-256. Only its public key counts: who the node is, the token says.
+    #[prost(string, tag = "1")]
+    pub csr: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct IssueResponse {
-    /// X.509 in DER, the node's own first. It carries the URI "spiffe://tidegate/node/NAME".
-    #[prost(bytes = "vec", repeated, tag = "1")]
-    pub chain: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
-    /// Every authority that signs or may sign before long, X.509 in DER: what the node's file of authorities should hold.
-    #[prost(bytes = "vec", repeated, tag = "2")]
-    pub trust: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// X.509 in PEM, the node's own first. It carries the URI "spiffe://tidegate/node/NAME".
+    #[prost(string, tag = "1")]
+    pub chain: ::prost::alloc::string::String,
+    /// Every authority that signs or may sign before long, X.509 in PEM: what the node's file of authorities should hold.
+    #[prost(string, tag = "2")]
+    pub trust: ::prost::alloc::string::String,
     /// Name of the node, as in the certificate and in its Hello.
     #[prost(string, tag = "3")]
     pub node: ::prost::alloc::string::String,
