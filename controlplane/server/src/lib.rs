@@ -13,6 +13,7 @@ pub mod logging;
 pub mod pipeline;
 pub mod push;
 pub mod run;
+pub mod secrets;
 pub mod source;
 pub mod state;
 pub mod status;
