@@ -7,6 +7,7 @@
 pub mod args;
 pub mod check;
 pub mod commands;
+pub mod identity;
 pub mod inspect;
 pub mod keys;
 pub mod logging;
