@@ -15,7 +15,9 @@ pub struct NodeName(String);
 
 /// A text that is no name of a node.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("node name {0:?} must be 1 to {MAX_NAME} characters of a-z, 0-9, '-' and '.', with a letter or digit at both ends")]
+#[error(
+    "node name {0:?} must be 1 to {MAX_NAME} characters of a-z, 0-9, '-' and '.', with a letter or digit at both ends"
+)]
 pub struct NodeNameError(String);
 
 impl NodeName {
