@@ -5,6 +5,7 @@
 pub mod convert;
 pub mod delta;
 pub mod digest;
+pub mod identity;
 pub mod keys;
 pub mod persist;
 pub mod push;

@@ -23,7 +23,7 @@ fn generated_code_matches_the_proto_files() {
 }
 
 fn generate(include: &Path) -> String {
-    let files = ["tidegate/v1/table.proto", "tidegate/v1/push.proto", "tidegate/v1/inspect.proto"];
+    let files = ["table", "push", "inspect", "identity"].map(|name| format!("tidegate/v1/{name}.proto"));
     let descriptors = protox::compile(files, [include]).unwrap();
     let out = tempfile::tempdir().unwrap();
     let grpc = r#"#[cfg(feature = "grpc")]"#;

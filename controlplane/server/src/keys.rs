@@ -1,32 +1,27 @@
-//! The session key ring: made here, kept in the state directory, pushed to every node, never logged. With the same
-//! ring everywhere a session belongs to no node.
+//! The session key ring: made here, pushed to every node, never logged. With the same ring everywhere a session belongs
+//! to no node. It has one of two homes: a file of the state directory, or a Secret that all replicas read.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tidegate_proto::keys::{KeyRing, SessionKey};
 
-use crate::state::{StateDir, StateError};
+use crate::secrets::SecretError;
+use crate::state::StateError;
 
+mod dir;
 mod file;
+mod secret;
 
-/// Name of the file in the state directory.
-const FILE: &str = "session-keys";
+pub use dir::KeyStore;
+pub use secret::SharedKeys;
+
 /// How long a key opens tokens after its successor came: sessions that idle longer start anew.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 /// A new key opens before it seals, so that no node meets a token of a key that has not reached it.
 const LEAD: Duration = Duration::from_secs(60);
 /// Keys in the ring, at most.
 const MAX_KEYS: usize = 8;
-
-/// The ring with its history, on disk.
-#[derive(Debug)]
-pub struct KeyStore {
-    state: std::sync::Arc<StateDir>,
-    rotation: Duration,
-    /// Newest first; never empty.
-    keys: Vec<DatedKey>,
-}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct DatedKey {
@@ -40,55 +35,42 @@ pub enum KeyError {
     /// The system gave no random bytes.
     #[error("no random bytes for a session key")]
     Random,
-    /// The ring cannot be kept.
+    /// The ring cannot be kept in the state directory.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The Secret cannot be read or written.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The Secret's content. It is left as it is.
+    #[error(
+        "the Secret {path}, {key}: {source}: repair it, or delete it to get new keys, with which open sessions are lost"
+    )]
+    Kept {
+        /// Where it is.
+        path: String,
+        /// Key of its data.
+        key: &'static str,
+        /// What is wrong, without anything of its content.
+        source: UnreadableKeys,
+    },
+    /// The API server took too long.
+    #[error("the API server does not answer in time")]
+    Slow,
 }
 
-impl KeyStore {
-    /// Loads the ring, or makes one. A file that cannot be understood is set aside: open sessions are lost, which is
-    /// less than not serving.
-    ///
-    /// # Errors
-    /// When the ring cannot be read or, being new, not be kept.
-    pub fn open(state: std::sync::Arc<StateDir>, rotation: Duration) -> Result<Self, KeyError> {
-        let keys = match state.read(FILE)?.map(|bytes| file::decode(&bytes)) {
-            Some(Ok(keys)) => keys,
-            Some(Err(error)) => {
-                tracing::warn!(%error, "session keys unreadable, making new ones: open sessions are lost");
-                state.set_aside(FILE);
-                Vec::new()
-            }
-            None => Vec::new(),
-        };
-        let mut store = Self { state, rotation, keys };
-        store.rotate(now())?;
-        Ok(store)
-    }
+/// Why kept keys cannot be used. Says nothing of them.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct UnreadableKeys(#[from] file::FileError);
 
-    /// The ring as nodes need it now, rotated when that is due.
-    ///
-    /// # Errors
-    /// When a new key cannot be made or kept; the ring stays as it was.
-    pub fn current(&mut self) -> Result<KeyRing, KeyError> {
-        let now = now();
-        self.rotate(now)?;
-        Ok(ring_at(&self.keys, now))
+/// What the keys are to be from `now` on; none: as they are.
+fn due(keys: &[DatedKey], rotation: Duration, now: u64) -> Result<Option<Vec<DatedKey>>, KeyError> {
+    let mut next = retire(keys, now);
+    if next.first().is_none_or(|newest| age(newest, now) >= rotation) {
+        next.insert(0, DatedKey { key: fresh()?, created: now });
+        next.truncate(MAX_KEYS);
     }
-
-    fn rotate(&mut self, now: u64) -> Result<(), KeyError> {
-        let mut keys = retire(&self.keys, now);
-        if keys.first().is_none_or(|newest| age(newest, now) >= self.rotation) {
-            keys.insert(0, DatedKey { key: fresh()?, created: now });
-            keys.truncate(MAX_KEYS);
-        }
-        if keys != self.keys {
-            self.state.write(FILE, &file::encode(&keys))?;
-            tracing::info!(keys = keys.len(), newest = %keys[0].key.id, "session keys changed");
-            self.keys = keys;
-        }
-        Ok(())
-    }
+    Ok((next != keys).then_some(next))
 }
 
 /// The ring in the order in which nodes use it: the newest key that has had its lead seals.
@@ -124,5 +106,4 @@ fn now() -> u64 {
 }
 
 #[cfg(test)]
-#[path = "keys/tests.rs"]
 mod tests;

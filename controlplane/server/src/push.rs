@@ -1,10 +1,12 @@
-//! The control plane's end of the push protocol: one stream per node, on a Unix socket or TCP. A thin shell:
-//! every decision is [`tidegate_proto::push`]'s.
+//! The control plane's end of the push protocol: one stream per node, on a Unix socket, TCP, or TLS. A thin shell:
+//! every decision is [`tidegate_proto::push`]'s. Over TLS a node is who its certificate says.
 
 mod address;
+mod gate;
 mod link;
 mod listener;
 mod registry;
+mod secure;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +26,7 @@ use tonic::{Request, Response, Status, Streaming};
 pub use address::{PushAddr, PushAddrError};
 pub use listener::{PushListener, ServeError, bind, serve};
 pub use registry::NodeState;
+pub use secure::{PeerCertificate, TlsPeer};
 
 use link::Link;
 use registry::Registry;
@@ -159,7 +162,8 @@ impl push_server::Push for PushServer {
             .try_acquire_owned()
             .map_err(|_| Status::resource_exhausted("too many nodes"))?;
         let (out, queue) = mpsc::channel(QUEUE);
-        let link = Link::new(Arc::clone(&self.shared), out);
+        let peer = request.extensions().get::<TlsPeer>().cloned();
+        let link = Link::new(Arc::clone(&self.shared), peer, out);
         tokio::spawn(async move {
             link.run(request.into_inner()).await;
             drop(permit);

@@ -103,6 +103,10 @@ pub(crate) struct NodeStats {
     pub(crate) swaps: AtomicU64,
     pub(crate) merges: AtomicU64,
     pub(crate) rejected_entries: AtomicU64,
+    pub(crate) certificates_issued: AtomicU64,
+    pub(crate) certificate_failures: AtomicU64,
+    /// Seconds since 1970; 0: there is none.
+    pub(crate) certificate_until: AtomicU64,
     pub(crate) accept_failures: Tally,
     pub(crate) slow_readers: Tally,
     pub(crate) sessions_created: AtomicU64,

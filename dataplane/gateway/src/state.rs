@@ -4,7 +4,7 @@ use crate::clients::{ClientLimits, Clients};
 use crate::drain::Drain;
 use crate::metrics::{NodeStats, inc};
 use crate::ports::Ports;
-use crate::push::{Applier, Step};
+use crate::push::{Applier, IdentityEvent, Step};
 use crate::session::{Sessions, lock};
 use crate::snapshot::{Ground, Server, Snapshot};
 use crate::standing::Clock;
@@ -14,7 +14,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tidegate_dataplane_core::token::Sealer;
 use tidegate_proto::keys::KeyRing;
 use tidegate_proto::table::{EntryKey, Table};
@@ -266,5 +266,18 @@ impl Applier for Gateway {
         if self.synced.swap(synced, Relaxed) != synced {
             tracing::info!(synced, "control plane");
         }
+    }
+
+    fn identity(&self, event: IdentityEvent) {
+        let until = match event {
+            IdentityEvent::Failed => return inc(&self.stats.certificate_failures),
+            IdentityEvent::Issued { until } => {
+                inc(&self.stats.certificates_issued);
+                until
+            }
+            IdentityEvent::Held { until } => until,
+        };
+        let seconds = until.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        self.stats.certificate_until.store(seconds, Relaxed);
     }
 }

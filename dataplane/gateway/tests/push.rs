@@ -71,6 +71,7 @@ impl Node {
             control_plane: address,
             node: "n".into(),
             listen: "http://127.0.0.1:1".into(),
+            credentials: None,
             state_dir: state_dir.to_owned(),
             software_version: "1".into(),
         };

@@ -1,11 +1,12 @@
 //! The command line.
 
+use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tidegate_dataplane_gateway::push::{ControlPlaneAddr, PushConfig};
+use tidegate_dataplane_gateway::push::{ControlPlaneAddr, Credentials, NodeName, PushConfig};
 use tidegate_dataplane_gateway::{ClientLimits, LogFilter, Options, Serve};
 
 /// The node gateway for MCP servers: serves the virtual servers that a control plane pushes.
@@ -15,15 +16,23 @@ use tidegate_dataplane_gateway::{ClientLimits, LogFilter, Options, Serve};
     after_help = "Examples:
   tidegate-dataplane --control-plane unix:/run/tidegate/control.sock --state-dir /var/lib/tidegate/node
   tidegate-dataplane --control-plane http://controlplane:4484 --state-dir ./state --listen 0.0.0.0:4483
+  tidegate-dataplane --control-plane https://tidegate-controlplane.tidegate.svc:4486 --node \"$NODE_NAME\" \\
+    --control-plane-ca /etc/tidegate/ca/ca.crt --token-file /var/run/secrets/tidegate/token --state-dir /var/lib/tidegate
 
 What was last served is kept in the state directory: after a restart it is served again at once, also while
 no control plane answers."
 )]
 pub(crate) struct Args {
-    /// Where the control plane answers: unix:PATH or http://HOST:PORT
+    /// Where the control plane answers: unix:PATH, https://HOST:PORT, or http://HOST:PORT, which proves nothing
     #[arg(long, value_name = "ADDR")]
     control_plane: ControlPlaneAddr,
-    /// Directory for the last-known-good table and the session keys
+    /// Certificates that vouch for an https control plane, PEM; the file may be replaced at any time
+    #[arg(long, value_name = "FILE", requires = "token_file")]
+    control_plane_ca: Option<PathBuf>,
+    /// Service account token for an https control plane; the file may be replaced at any time
+    #[arg(long, value_name = "FILE", requires = "control_plane_ca")]
+    token_file: Option<PathBuf>,
+    /// Directory for the last-known-good table, the session keys and this node's certificate
     #[arg(long, value_name = "DIR")]
     state_dir: PathBuf,
     /// Shared port for clients
@@ -131,12 +140,18 @@ impl Args {
             Some(node) => node,
             None => nix::unistd::gethostname()?.to_string_lossy().into_owned(),
         };
+        let credentials = match (self.control_plane_ca, self.token_file) {
+            (Some(authorities), Some(token)) => Some(Credentials { authorities, token }),
+            _ => None,
+        };
+        check_credentials(&self.control_plane, credentials.is_some(), &node)?;
         Ok(Serve {
             admin: self.admin,
             log,
             exit_on_stdin_close: self.exit_on_stdin_close,
             push: PushConfig {
                 control_plane: self.control_plane,
+                credentials,
                 node,
                 listen: format!("http://{}", self.listen),
                 state_dir: self.state_dir,
@@ -144,4 +159,20 @@ impl Args {
             },
         })
     }
+}
+
+fn check_credentials(control_plane: &ControlPlaneAddr, given: bool, node: &str) -> anyhow::Result<()> {
+    match (control_plane, given) {
+        (ControlPlaneAddr::Tls(_), true) => {
+            node.parse::<NodeName>().context("--node")?;
+        }
+        (ControlPlaneAddr::Tls(url), false) => {
+            anyhow::bail!("--control-plane {url} needs --control-plane-ca and --token-file")
+        }
+        (other, true) => {
+            anyhow::bail!("--control-plane-ca and --token-file are for https, and --control-plane is {other}")
+        }
+        (_, false) => {}
+    }
+    Ok(())
 }

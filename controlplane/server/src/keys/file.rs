@@ -9,7 +9,7 @@ const FORMAT: u32 = 1;
 
 /// Why a key file cannot be used. Says nothing of its content.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FileError {
+pub enum FileError {
     #[error("not a session key file")]
     Syntax,
     #[error("format {0} is not known")]

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
+use super::dir::FILE;
 use super::*;
+use crate::state::StateDir;
 
 const DAY: u64 = 24 * 3600;
 

@@ -14,8 +14,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tonic::{Status, Streaming};
 
-use super::Shared;
 use super::registry::Ticket;
+use super::{Shared, TlsPeer};
+use crate::identity::now;
 
 /// How often the stream is told the time.
 const TICK: Duration = Duration::from_secs(1);
@@ -23,6 +24,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// A stream and the node at its other end, once it has said its name.
 pub(super) struct Link {
     shared: Arc<Shared>,
+    /// None: not over TLS, where nobody has to show anything.
+    peer: Option<TlsPeer>,
     out: mpsc::Sender<Result<ToNode, Status>>,
     stream: Stream,
     node: Option<(Ticket, oneshot::Receiver<()>)>,
@@ -39,6 +42,10 @@ enum End {
     Closed(CloseReason),
     #[error("the node takes no messages")]
     Stalled,
+    #[error("the certificate names {certificate}, the hello node {hello}")]
+    Foreign { certificate: String, hello: String },
+    #[error("the certificate has expired")]
+    Expired,
     #[error("another stream has taken the name of this node")]
     Replaced,
     #[error("the control plane stops")]
@@ -54,11 +61,15 @@ enum Event {
 }
 
 impl Link {
-    pub(super) fn new(shared: Arc<Shared>, out: mpsc::Sender<Result<ToNode, Status>>) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        peer: Option<TlsPeer>,
+        out: mpsc::Sender<Result<ToNode, Status>>,
+    ) -> Self {
         let newest = shared.newest.borrow().clone();
         let ring = shared.ring.borrow().clone();
         let stream = Stream::new(shared.options.terms, newest, ring, shared.now());
-        Self { shared, out, stream, node: None }
+        Self { shared, peer, out, stream, node: None }
     }
 
     /// Serves the stream to its end.
@@ -69,16 +80,19 @@ impl Link {
             let _ = self.out.try_send(Err(status));
         }
         let Some((ticket, _)) = &self.node else {
-            tracing::debug!(reason = %end, "stream ended before its hello");
+            match end {
+                End::Foreign { .. } => tracing::warn!(reason = %end, "node turned away"),
+                _ => tracing::debug!(reason = %end, "stream ended before its hello"),
+            }
             return;
         };
         self.shared.registry().leave(ticket, self.shared.now());
         self.shared.bump();
         match end {
-            End::Left | End::Stopping | End::Replaced | End::Lost(_) => {
+            End::Left | End::Stopping | End::Replaced | End::Expired | End::Lost(_) => {
                 tracing::info!(node = ticket.node, reason = %end, "node disconnected");
             }
-            End::Closed(_) | End::Stalled => {
+            End::Closed(_) | End::Stalled | End::Foreign { .. } => {
                 tracing::warn!(node = ticket.node, reason = %end, "node turned away");
             }
         }
@@ -93,11 +107,14 @@ impl Link {
         ring.mark_changed();
         let mut ticks = tokio::time::interval(TICK.min(self.shared.options.terms.ping_every));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let expired = expired(self.peer.clone());
+        tokio::pin!(expired);
         loop {
             let event = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return End::Stopping,
                 () = replaced(&mut self.node) => return End::Replaced,
+                () = &mut expired => return End::Expired,
                 _ = ticks.tick() => Event::Tick,
                 Ok(()) = newest.changed() => Event::Published,
                 Ok(()) = ring.changed() => Event::Keys,
@@ -137,6 +154,7 @@ impl Link {
         match effect {
             Effect::Send(message) => self.out.try_send(Ok(message)).map_err(|_| End::Stalled)?,
             Effect::Introduced(introduction) => {
+                self.check(&introduction.node)?;
                 let software = introduction.software_version.clone();
                 let (ticket, ended, has_replaced) = self.shared.registry().enter(introduction);
                 tracing::info!(node = ticket.node, software, has_replaced, "node connected");
@@ -159,6 +177,19 @@ impl Link {
         Ok(())
     }
 
+    /// Over TLS a node is who its certificate says, and the gate lets nobody in without one.
+    fn check(&self, hello: &str) -> Result<(), End> {
+        let Some(peer) = &self.peer else { return Ok(()) };
+        let node = peer.certificate.as_ref().and_then(|certificate| certificate.node.as_ref());
+        match node {
+            Some(node) if node.as_str() == hello => Ok(()),
+            node => {
+                let certificate = node.map_or_else(|| "no node".to_owned(), |node| format!("node {node}"));
+                Err(End::Foreign { certificate, hello: hello.to_owned() })
+            }
+        }
+    }
+
     fn settled(&mut self, version: TableDigest, rejections: BTreeMap<EntryKey, String>) {
         let Some((ticket, _)) = &self.node else { return };
         tracing::debug!(node = ticket.node, version = %version.short(), "node settled");
@@ -175,6 +206,8 @@ impl End {
         match self {
             End::Left | End::Lost(_) => None,
             End::Closed(CloseReason::TooLarge { .. }) => Some(Status::resource_exhausted(self.to_string())),
+            End::Foreign { .. } => Some(Status::permission_denied(self.to_string())),
+            End::Expired => Some(Status::unauthenticated(self.to_string())),
             End::Closed(_) => Some(Status::failed_precondition(self.to_string())),
             End::Stalled => Some(Status::resource_exhausted(self.to_string())),
             End::Replaced => Some(Status::aborted(self.to_string())),
@@ -191,5 +224,21 @@ async fn replaced(node: &mut Option<(Ticket, oneshot::Receiver<()>)>) {
             let _ = ended.await;
         }
         None => std::future::pending().await,
+    }
+}
+
+/// Waits until the peer's certificate expires; for ever without one. A stream ends then: a node that has lost its
+/// identity must not go on for as long as a connection lasts.
+async fn expired(peer: Option<TlsPeer>) {
+    let Some(until) = peer.and_then(|peer| Some(peer.certificate?.until)) else {
+        return std::future::pending().await;
+    };
+    loop {
+        let left = until.saturating_sub(now());
+        if left == 0 {
+            return;
+        }
+        // in pieces: the clock of the machine may be set meanwhile
+        tokio::time::sleep(Duration::from_secs(left.min(60))).await;
     }
 }

@@ -4,8 +4,10 @@ use std::convert::Infallible;
 use std::fs;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::Stream;
@@ -13,10 +15,15 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tonic::service::Routes;
 use tonic::transport::Server;
 
-use super::PushAddr;
+use super::gate::Gate;
+use super::{PushAddr, secure};
+use crate::identity::ServerTls;
 
 /// Pause after an accept that failed, for instance for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Calls at the same time on one TLS connection: a gateway has one stream, and asks for a certificate now and then.
+const MAX_CALLS: u32 = 16;
 
 /// How long open connections may take to end after the shutdown.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
@@ -38,6 +45,9 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// TLS on a Unix socket.
+    #[error("{0} is a Unix socket: TLS is served on TCP only")]
+    UnixTls(PathBuf),
     /// The server failed.
     #[error("cannot serve")]
     Serve(#[source] tonic::transport::Error),
@@ -74,9 +84,6 @@ pub async fn bind(address: &PushAddr) -> Result<PushListener, ServeError> {
     let failed = |source| ServeError::Listen { address: address.clone(), source };
     match address {
         PushAddr::Tcp(tcp) => {
-            if !tcp.ip().is_loopback() {
-                tracing::warn!(%address, "push is neither encrypted nor authenticated on this address");
-            }
             TcpListener::bind(tcp).await.map(|l| PushListener(Socket::Tcp(l))).map_err(failed)
         }
         PushAddr::Unix(path) => {
@@ -97,31 +104,77 @@ impl PushListener {
     }
 
     /// Serves `routes` until `shutdown`, and then until the open connections end, for some seconds.
+    ///
+    /// # Errors
+    /// When serving fails.
     pub async fn serve(self, routes: Routes, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let (told, tell) = tokio::sync::oneshot::channel::<()>();
-        let drain = async move {
-            shutdown.await;
-            // the server drains from here on, and so does the time for it
-            drop(told);
-            tokio::time::sleep(DRAIN_WITHIN).await;
-        };
         let router = Server::builder().add_routes(routes);
-        let stop = async {
-            let _ = tell.await;
-        };
-        let served = async {
-            match self.0 {
-                Socket::Unix(listener, _file) => {
-                    router.serve_with_incoming_shutdown(unix_streams(listener), stop).await
-                }
-                Socket::Tcp(listener) => {
-                    router.serve_with_incoming_shutdown(tcp_streams(listener), stop).await
-                }
+        match self.0 {
+            Socket::Unix(listener, _file) => {
+                drained(shutdown, |stop| router.serve_with_incoming_shutdown(unix_streams(listener), stop))
+                    .await
             }
+            Socket::Tcp(listener) => {
+                warn_when_open(&listener);
+                drained(shutdown, |stop| router.serve_with_incoming_shutdown(tcp_streams(listener), stop))
+                    .await
+            }
+        }
+    }
+
+    /// As [`serve`](Self::serve), over TLS: everything but issuing certificates to peers with a certificate only.
+    ///
+    /// # Errors
+    /// When serving fails, and on a Unix socket.
+    pub async fn serve_tls(
+        self,
+        routes: Routes,
+        tls: ServerTls,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), ServeError> {
+        let listener = match self.0 {
+            Socket::Tcp(listener) => listener,
+            Socket::Unix(_, file) => return Err(ServeError::UnixTls(file.path.clone())),
         };
-        tokio::select! {
-            served = served => served.map_err(ServeError::Serve),
-            () = drain => Ok(()),
+        let router = Server::builder()
+            .max_concurrent_streams(MAX_CALLS)
+            .layer(tower::layer::layer_fn(Gate::new))
+            .add_routes(routes);
+        let streams = secure::streams(listener, tls);
+        drained(shutdown, |stop| router.serve_with_incoming_shutdown(streams, stop)).await
+    }
+}
+
+/// Serves until `shutdown`, and then for as long as a drain may take.
+async fn drained<F>(
+    shutdown: impl Future<Output = ()>,
+    serve: impl FnOnce(Pin<Box<dyn Future<Output = ()> + Send>>) -> F,
+) -> Result<(), ServeError>
+where
+    F: Future<Output = Result<(), tonic::transport::Error>>,
+{
+    let (told, tell) = tokio::sync::oneshot::channel::<()>();
+    let drain = async move {
+        shutdown.await;
+        // the server drains from here on, and so does the time for it
+        drop(told);
+        tokio::time::sleep(DRAIN_WITHIN).await;
+    };
+    let stop = async {
+        let _ = tell.await;
+    };
+    tokio::select! {
+        served = serve(Box::pin(stop)) => served.map_err(ServeError::Serve),
+        () = drain => Ok(()),
+    }
+}
+
+fn warn_when_open(listener: &TcpListener) {
+    match listener.local_addr() {
+        Ok(address) if address.ip().is_loopback() => {}
+        address => {
+            let address = address.map(|a| a.to_string()).unwrap_or_default();
+            tracing::warn!(address, "push is neither encrypted nor authenticated on this address");
         }
     }
 }
@@ -188,13 +241,19 @@ fn unix_streams(listener: UnixListener) -> impl Stream<Item = Result<UnixStream,
 
 fn tcp_streams(listener: TcpListener) -> impl Stream<Item = Result<TcpStream, Infallible>> {
     futures_util::stream::unfold(listener, |listener| async {
-        loop {
-            match listener.accept().await.and_then(|(s, _)| s.set_nodelay(true).map(|()| s)) {
-                Ok(stream) => return Some((Ok(stream), listener)),
-                Err(error) => pause(&error).await,
-            }
-        }
+        let (stream, _) = accept(&listener).await;
+        Some((Ok(stream), listener))
     })
+}
+
+/// The next connection. Cancel-safe.
+pub(super) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await.and_then(|(s, from)| s.set_nodelay(true).map(|()| (s, from))) {
+            Ok(accepted) => return accepted,
+            Err(error) => pause(&error).await,
+        }
+    }
 }
 
 /// An accept that fails concerns one connection, or passes.

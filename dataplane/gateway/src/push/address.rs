@@ -11,23 +11,22 @@ pub enum ControlPlaneAddr {
     Unix(PathBuf),
     /// `http://HOST:PORT`.
     Tcp(String),
+    /// `https://HOST:PORT`.
+    Tls(String),
 }
 
 /// Why a text is no address of a control plane.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlPlaneAddrError {
     /// Neither form.
-    #[error("control plane address {0:?} must be unix:PATH or http://HOST:PORT")]
+    #[error("control plane address {0:?} must be unix:PATH, http://HOST:PORT or https://HOST:PORT")]
     Form(String),
     /// `unix:` alone.
     #[error("control plane address \"unix:\" names no path")]
     NoPath,
-    /// Not `http://HOST:PORT`.
-    #[error("control plane address {0:?} must have a host and a port and nothing else: http://HOST:PORT")]
+    /// Not `http://HOST:PORT` nor `https://HOST:PORT`.
+    #[error("control plane address {0:?} must have a host and a port and nothing else: https://HOST:PORT")]
     NotHostAndPort(String),
-    /// TLS is not served.
-    #[error("control plane address {0:?}: https is not served between the planes; use http:// or unix:PATH")]
-    Https(String),
 }
 
 impl FromStr for ControlPlaneAddr {
@@ -41,16 +40,18 @@ impl FromStr for ControlPlaneAddr {
                 Ok(Self::Unix(path.into()))
             };
         }
-        if text.starts_with("https://") {
-            return Err(ControlPlaneAddrError::Https(text.to_owned()));
-        }
-        let rest =
-            text.strip_prefix("http://").ok_or_else(|| ControlPlaneAddrError::Form(text.to_owned()))?;
+        let form = || ControlPlaneAddrError::Form(text.to_owned());
+        let (scheme, rest) = text.split_once("://").ok_or_else(form)?;
         let authority = rest.strip_suffix('/').unwrap_or(rest);
+        let address = match scheme {
+            "http" => Self::Tcp,
+            "https" => Self::Tls,
+            _ => return Err(form()),
+        };
         if !is_host_and_port(authority) {
             return Err(ControlPlaneAddrError::NotHostAndPort(text.to_owned()));
         }
-        Ok(Self::Tcp(format!("http://{authority}")))
+        Ok(address(format!("{scheme}://{authority}")))
     }
 }
 
@@ -58,7 +59,7 @@ impl fmt::Display for ControlPlaneAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
-            Self::Tcp(url) => f.write_str(url),
+            Self::Tcp(url) | Self::Tls(url) => f.write_str(url),
         }
     }
 }
@@ -89,18 +90,17 @@ mod tests {
         check("http://control.example:80", Ok("http://control.example:80"));
         check("unix:", Err("control plane address \"unix:\" names no path"));
         check(
-            "127.0.0.1:4484",
-            Err("control plane address \"127.0.0.1:4484\" must be unix:PATH or http://HOST:PORT"),
+            "https://tidegate-controlplane.tidegate.svc:4486",
+            Ok("https://tidegate-controlplane.tidegate.svc:4486"),
         );
-        let and_nothing_else = "must have a host and a port and nothing else: http://HOST:PORT";
-        for text in ["http://host", "http://:80", "http://host:80/path", "http://u@host:80", "http://host:0"]
+        for text in ["127.0.0.1:4484", "ftp://127.0.0.1:4484"] {
+            let forms = "must be unix:PATH, http://HOST:PORT or https://HOST:PORT";
+            check(text, Err(&format!("control plane address {text:?} {forms}")));
+        }
+        let and_nothing_else = "must have a host and a port and nothing else: https://HOST:PORT";
+        for text in ["http://host", "http://:80", "http://host:80/path", "http://u@host:80", "https://host:0"]
         {
             check(text, Err(&format!("control plane address {text:?} {and_nothing_else}")));
         }
-        check(
-            "https://host:1",
-            Err("control plane address \"https://host:1\": https is not served between the planes; \
-                 use http:// or unix:PATH"),
-        );
     }
 }

@@ -1,5 +1,7 @@
 //! What the gateway does with a step.
 
+use std::time::SystemTime;
+
 use tidegate_proto::delta::Delta;
 use tidegate_proto::digest::TableDigest;
 use tidegate_proto::keys::KeyRing;
@@ -20,6 +22,26 @@ pub trait Applier: Send + Sync + 'static {
     /// `true` when the control plane has confirmed that the served table is its newest, or a newer one has
     /// been applied; `false` when the stream is lost, and what is served may be stale.
     fn synced(&self, synced: bool);
+
+    /// Something happened to the certificate of this node; never told where the control plane asks for none.
+    fn identity(&self, _event: IdentityEvent) {}
+}
+
+/// What can happen to the certificate of this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityEvent {
+    /// One was kept by an earlier process.
+    Held {
+        /// When it expires.
+        until: SystemTime,
+    },
+    /// One was issued.
+    Issued {
+        /// When it expires.
+        until: SystemTime,
+    },
+    /// None was issued; the one before stays for as long as it is good.
+    Failed,
 }
 
 /// One step of the served configuration.

@@ -17,8 +17,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::identity::NodeIdentity;
 use super::stream::{Stream, StreamError};
-use super::{Applier, PushConfig, Step, state};
+use super::{Applier, ControlPlaneAddr, PushConfig, Step, chain, state};
 
 /// How often the session is told the time.
 const TICK: Duration = Duration::from_secs(1);
@@ -37,6 +38,8 @@ pub(super) struct Client {
     config: PushConfig,
     terms: Terms,
     applier: Arc<dyn Applier>,
+    /// Where the control plane speaks TLS.
+    identity: Option<Arc<NodeIdentity>>,
     reports: watch::Receiver<Arc<wire::Report>>,
     session: Session,
     applying: Option<JoinHandle<Refused>>,
@@ -56,6 +59,8 @@ enum End {
     Stream(#[from] StreamError),
     #[error("closed by this node: {0}")]
     Closed(CloseReason),
+    #[error("the certificate of this node has been renewed")]
+    Renewed,
 }
 
 impl End {
@@ -64,8 +69,14 @@ impl End {
     fn patience(&self, wait: Duration) -> Duration {
         match self {
             Self::Stream(e) if e.is_replaced() => wait.max(REPLACED),
+            Self::Renewed => Duration::ZERO,
             _ => wait,
         }
+    }
+
+    /// The operator has to do something.
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Stream(StreamError::Identity(_) | StreamError::Status(_)))
     }
 }
 
@@ -74,6 +85,7 @@ enum Event {
     Message(Result<wire::ToNode, StreamError>),
     Applied(Refused),
     Report,
+    Renewed,
     Tick,
     Shutdown,
 }
@@ -94,10 +106,17 @@ impl Client {
         };
         let session = Session::new(identity, terms, Arc::new(held), keys.as_ref());
         let (epoch, random) = (Instant::now(), SystemRandom::new());
+        let identity = match (&config.control_plane, &config.credentials) {
+            (ControlPlaneAddr::Tls(url), Some(c)) => {
+                Some(Arc::new(NodeIdentity::new(&config, url, c.clone(), applier.clone())))
+            }
+            _ => None,
+        };
         Self {
             config,
             terms,
             applier,
+            identity,
             reports,
             session,
             applying: None,
@@ -109,7 +128,7 @@ impl Client {
 
     pub(super) async fn run(mut self, mut shutdown: Pin<&mut impl Future<Output = ()>>) {
         let mut backoff = Backoff::default();
-        let mut is_news = true;
+        let mut said = String::new();
         loop {
             let end = tokio::select! {
                 biased;
@@ -118,7 +137,7 @@ impl Client {
             };
             let end = match end {
                 Ok(mut stream) => {
-                    is_news = true;
+                    said.clear();
                     let served = self.serve(&mut stream, shutdown.as_mut()).await;
                     if self.session.is_synced() {
                         backoff.reset();
@@ -132,7 +151,7 @@ impl Client {
             };
             self.settle().await;
             let wait = end.patience(backoff.next(self.random()));
-            log_end(&self.config, &end, wait, std::mem::take(&mut is_news));
+            log_end(&self.config, &end, wait, &mut said);
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
@@ -145,7 +164,8 @@ impl Client {
     async fn open(&mut self) -> Result<Stream, StreamError> {
         let hello = self.session.opened(self.now());
         let first: Vec<FromNode> = hello.into_iter().filter_map(message).collect();
-        let stream = Stream::open(&self.config.control_plane, self.terms, first).await?;
+        let identity = self.identity.as_deref();
+        let stream = Stream::open(&self.config.control_plane, identity, self.terms, first).await?;
         tracing::info!(control_plane = %self.config.control_plane, "control plane connected");
         Ok(stream)
     }
@@ -160,6 +180,8 @@ impl Client {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.reports.mark_changed();
         let mut next_report = Instant::now();
+        let renewed = renewed(self.identity.clone());
+        tokio::pin!(renewed);
         loop {
             let event = tokio::select! {
                 biased;
@@ -167,11 +189,14 @@ impl Client {
                 refused = applied(&mut self.applying) => Event::Applied(refused),
                 message = stream.receive() => Event::Message(message),
                 _ = ticks.tick() => Event::Tick,
+                () = &mut renewed => Event::Renewed,
                 () = due_report(&mut self.reports, next_report) => Event::Report,
             };
             let now = self.now();
             let effects = match event {
                 Event::Shutdown => return Ok(()),
+                // the next stream opens with it at once, and takes no step that this one has taken
+                Event::Renewed => return Err(End::Renewed),
                 Event::Applied(refused) => {
                     self.applying = None;
                     self.session.applied(refused)
@@ -304,19 +329,25 @@ fn message(effect: Effect) -> Option<FromNode> {
     }
 }
 
-/// A control plane that stays away is told once.
-fn log_end(config: &PushConfig, end: &End, wait: Duration, is_news: bool) {
-    let mut error = end.to_string();
-    let mut source = std::error::Error::source(end);
-    while let Some(cause) = source {
-        error.push_str(&format!(": {cause}"));
-        source = cause.source();
+/// Waits until the node has another certificate; for ever where it has none. The control plane ends a stream whose
+/// certificate has expired.
+async fn renewed(identity: Option<Arc<NodeIdentity>>) {
+    match identity {
+        Some(identity) => identity.renewed().await,
+        None => std::future::pending().await,
     }
-    let retry_ms = wait.as_millis();
-    if is_news {
-        tracing::warn!(control_plane = %config.control_plane, error, retry_ms, "control plane lost");
+}
+
+/// A control plane that stays away is told once, and again when it refuses this node for another reason.
+fn log_end(config: &PushConfig, end: &End, wait: Duration, said: &mut String) {
+    let (control_plane, error, retry_ms) = (&config.control_plane, chain(end), wait.as_millis());
+    if matches!(end, End::Renewed) {
+        tracing::info!(%control_plane, reason = error, "control plane connected anew");
+    } else if said.is_empty() || (end.is_refusal() && *said != error) {
+        tracing::warn!(%control_plane, error, retry_ms, "control plane lost");
+        *said = error;
     } else {
-        tracing::debug!(control_plane = %config.control_plane, error, retry_ms, "control plane not reached");
+        tracing::debug!(%control_plane, error, retry_ms, "control plane not reached");
     }
 }
 

@@ -126,7 +126,8 @@ fn chain(error: &ReadError) -> String {
     }
 }
 
-fn replace(dir: &Path, name: &str, bytes: &[u8], mode: u32) -> io::Result<File> {
+/// Replaces a file whole; what is returned can be synced to the disk.
+pub(super) fn replace(dir: &Path, name: &str, bytes: &[u8], mode: u32) -> io::Result<File> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     // while one process takes over from another, both write here: no name is used twice
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());

@@ -12,9 +12,10 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Uri};
 
 use super::ControlPlaneAddr;
+use super::identity::{IdentityError, NodeIdentity};
 
 /// Bound of connecting, and again of the stream's opening.
 const OPEN_WITHIN: Duration = Duration::from_secs(5);
@@ -34,6 +35,8 @@ pub(super) struct Stream {
 /// Why there is no stream (any more).
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StreamError {
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     #[error("connecting failed")]
     Connect(#[source] tonic::transport::Error),
     #[error("the stream was not opened in time")]
@@ -57,10 +60,16 @@ impl Stream {
     /// Connects and sends the first messages.
     pub(super) async fn open(
         address: &ControlPlaneAddr,
+        identity: Option<&NodeIdentity>,
         terms: Terms,
         first: Vec<FromNode>,
     ) -> Result<Self, StreamError> {
-        let channel = connect(address).await.map_err(StreamError::Connect)?;
+        let tls = match (address, identity) {
+            (ControlPlaneAddr::Tls(_), None) => return Err(IdentityError::NoCredentials.into()),
+            (ControlPlaneAddr::Tls(_), Some(identity)) => Some(identity.ready().await?),
+            _ => None,
+        };
+        let channel = connect(address, tls).await.map_err(StreamError::Connect)?;
         let mut client = PushClient::new(channel)
             .max_decoding_message_size(terms.max_message)
             .max_encoding_message_size(terms.max_message);
@@ -95,10 +104,17 @@ impl Stream {
     }
 }
 
-async fn connect(address: &ControlPlaneAddr) -> Result<Channel, tonic::transport::Error> {
+async fn connect(
+    address: &ControlPlaneAddr,
+    tls: Option<ClientTlsConfig>,
+) -> Result<Channel, tonic::transport::Error> {
     match address {
-        ControlPlaneAddr::Tcp(url) => {
-            Endpoint::from_shared(url.clone())?.connect_timeout(OPEN_WITHIN).tcp_nodelay(true).connect().await
+        ControlPlaneAddr::Tcp(url) | ControlPlaneAddr::Tls(url) => {
+            let endpoint = Endpoint::from_shared(url.clone())?.connect_timeout(OPEN_WITHIN).tcp_nodelay(true);
+            match tls {
+                Some(tls) => endpoint.tls_config(tls)?.connect().await,
+                None => endpoint.connect().await,
+            }
         }
         ControlPlaneAddr::Unix(path) => {
             // the authority is not used on a Unix socket, but HTTP/2 wants one
