@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use tidegate_controlplane_api::GoDuration;
 
+use crate::identity::IdentityArgs;
+use crate::identity::lifetimes::LifetimesError;
 use crate::push::PushAddr;
 use crate::run::{ClusterOptions, Options};
 use crate::source::SourceSpec;
@@ -81,6 +83,9 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = rotation)]
     session_key_rotation: Duration,
 
+    #[command(flatten)]
+    identities: IdentityArgs,
+
     /// Form of the log on standard error
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -108,6 +113,9 @@ pub enum ArgsError {
     /// The source is a file.
     #[error("--source dir:{}: not a directory", .0.display())]
     NotADirectory(PathBuf),
+    /// Lifetimes of certificates.
+    #[error(transparent)]
+    Lifetimes(#[from] LifetimesError),
     /// Of the other source.
     #[error("{0} is for --source kubernetes")]
     ClusterOnly(&'static str),
@@ -139,7 +147,7 @@ impl Args {
             debounce: self.debounce,
             session_key_rotation: self.session_key_rotation,
             status_dir: self.status_dir.clone(),
-            cluster: self.cluster(),
+            cluster: self.cluster()?,
         })
     }
 
@@ -159,13 +167,15 @@ impl Args {
         }
     }
 
-    fn cluster(&self) -> ClusterOptions {
-        ClusterOptions {
+    fn cluster(&self) -> Result<ClusterOptions, ArgsError> {
+        Ok(ClusterOptions {
             kubeconfig: self.kubeconfig.clone(),
             namespace: self.namespace.clone(),
             system_namespace: self.system_namespace.clone(),
             identity: self.identity.clone().unwrap_or_else(own_name),
-        }
+            lifetimes: self.identities.lifetimes()?,
+            unbound: self.identities.unbound(),
+        })
     }
 }
 

@@ -1,6 +1,8 @@
 //! The control plane as a whole: source, pipeline, push and inspection, started and stopped together. Used by the
 //! binary and by `tidegate up`.
 
+mod cluster;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,22 +15,18 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::service::Routes;
 
-use kube::Client;
-
 use crate::admin::{self, AdminListener};
-use crate::cluster::children::Keeper;
-use crate::cluster::connect::{ConnectError, connect};
-use crate::cluster::events::Announcer;
-use crate::cluster::{held, lead};
+use crate::cluster::connect::ConnectError;
+use crate::identity::{KeeperError, Lifetimes, Unbound};
 use crate::inspect::Inspector;
 use crate::keys::{KeyError, KeyStore};
 use crate::pipeline::{Outcome, Pipeline, saved};
 use crate::push::{PushAddr, PushOptions, PushServer, ServeError, bind};
 use crate::source::dir::DirSource;
-use crate::source::kubernetes::{Dirty, KubernetesSource, Mirrors, Scope};
 use crate::source::{Source, SourceSpec};
 use crate::state::{StateDir, StateError};
-use crate::status::{self, Board, ClusterWriter, DirWriter, StatusWriter};
+use crate::status::{self, Board, DirWriter, StatusWriter};
+use cluster::Replica;
 
 /// Between two looks at the age of the session keys.
 const KEY_TICK: Duration = Duration::from_secs(15);
@@ -67,6 +65,10 @@ pub struct ClusterOptions {
     pub system_namespace: Option<String>,
     /// Name of this replica in the Lease.
     pub identity: String,
+    /// Of certificates.
+    pub lifetimes: Lifetimes,
+    /// What becomes of tokens that are bound to no pod.
+    pub unbound: Unbound,
 }
 
 /// A running control plane. Dropping it without [`stop`](Self::stop) ends its tasks where they are.
@@ -107,6 +109,9 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// Certificates.
+    #[error(transparent)]
+    Identities(#[from] KeeperError),
     /// The API server's client.
     #[error(transparent)]
     Cluster(#[from] ConnectError),
@@ -136,15 +141,13 @@ impl ControlPlane {
     /// When the state directory, the source or the push address cannot be used.
     pub async fn start(options: Options) -> Result<Self, RunError> {
         let state = Arc::new(StateDir::open(&options.state_dir)?);
-        let mut keys = KeyStore::open(Arc::clone(&state), options.session_key_rotation)?;
         let pipeline = Pipeline::new(saved::load(&state)?);
         let listener = bind(&options.push).await?;
         let admin = bind_admin(options.admin).await?;
         let address = listener.address().unwrap_or_else(|_| options.push.clone());
-        let Started { source, writer, cluster } = start_source(&options, &state).await?;
+        let Started { source, writer, replica } = start_source(&options, &state).await?;
 
         let server = PushServer::new(PushOptions::default());
-        server.set_key_ring(keys.current()?);
         let (stop, stopping) = watch::channel(false);
         let outcomes = pipeline.outcomes();
         let board = Board::new(outcomes.clone(), server.clone());
@@ -153,19 +156,26 @@ impl ControlPlane {
 
         let (save, versions) = watch::channel(None);
         let mut tasks = JoinSet::new();
-        let push = listener.serve(routes, stopped(stopping.clone()));
-        tasks.spawn(async move { ("push", push.await.map_err(RunError::Push)) });
         if let Some(admin) = admin {
             spawn(&mut tasks, "admin", admin.serve(board.clone(), stopped(stopping.clone())));
         }
-        let held = cluster.as_ref().map(ClusterTasks::held);
-        if let Some(cluster) = cluster {
-            cluster.start(&mut tasks, &stopping, &outcomes, &board);
+        let held = replica.as_ref().map(Replica::held);
+        match replica {
+            Some(replica) => {
+                replica.serve(&mut tasks, &stopping, listener, routes);
+                replica.run(&mut tasks, &stopping, &outcomes, &board, server.clone());
+            }
+            None => {
+                let mut keys = KeyStore::open(Arc::clone(&state), options.session_key_rotation)?;
+                server.set_key_ring(keys.current()?);
+                let push = listener.serve(routes, stopped(stopping.clone()));
+                tasks.spawn(async move { ("push", push.await.map_err(RunError::Push)) });
+                spawn(&mut tasks, "session keys", until(stopping.clone(), rotate(keys, server.clone())));
+            }
         }
         let publish = publish(source, pipeline, held, server.clone(), save);
         spawn(&mut tasks, "pipeline", until(stopping.clone(), publish));
-        spawn(&mut tasks, "status", until(stopping.clone(), status::report(board, writer)));
-        spawn(&mut tasks, "session keys", until(stopping, rotate(keys, server.clone())));
+        spawn(&mut tasks, "status", until(stopping, status::report(board, writer)));
         spawn(&mut tasks, "saved table", saved::save_all(state, versions));
         tracing::info!(source = %options.source, push = %address, "control plane started");
         Ok(Self { address, outcomes, server, stop, tasks })
@@ -216,7 +226,7 @@ async fn bind_admin(address: Option<SocketAddr>) -> Result<Option<AdminListener>
 struct Started {
     source: Source,
     writer: StatusWriter,
-    cluster: Option<ClusterTasks>,
+    replica: Option<Replica>,
 }
 
 async fn start_source(options: &Options, state: &StateDir) -> Result<Started, RunError> {
@@ -236,60 +246,13 @@ fn start_dir(options: &Options, root: &Path, state: &StateDir) -> Result<Started
             DirWriter::open(path.clone()).map_err(|source| RunError::StatusDir { path, source })?,
         ),
     };
-    Ok(Started { source: Source::Dir(source), writer, cluster: None })
+    Ok(Started { source: Source::Dir(source), writer, replica: None })
 }
 
 async fn start_cluster(options: &Options) -> Result<Started, RunError> {
-    let ClusterOptions { kubeconfig, namespace, system_namespace, identity } = options.cluster.clone();
-    let (client, own_namespace) = connect(kubeconfig.as_deref()).await?;
-    let scope = Scope { namespace, system_namespace: system_namespace.unwrap_or(own_namespace) };
-    let source = KubernetesSource::start(&client, &scope, options.debounce);
-    let leading = watch::Sender::new(false);
-    let (mirrors, dirty) = (source.mirrors().clone(), source.dirty().clone());
-    let writer = ClusterWriter::new(client.clone(), mirrors.clone(), leading.subscribe());
-    let tasks = ClusterTasks { client, mirrors, dirty, leading, identity, namespace: scope.system_namespace };
-    Ok(Started {
-        source: Source::Kubernetes(source),
-        writer: StatusWriter::Cluster(writer),
-        cluster: Some(tasks),
-    })
-}
-
-/// What runs in a cluster only.
-struct ClusterTasks {
-    client: Client,
-    mirrors: Mirrors,
-    dirty: Dirty,
-    leading: watch::Sender<bool>,
-    identity: String,
-    namespace: String,
-}
-
-impl ClusterTasks {
-    /// What an earlier leader held.
-    fn held(&self) -> impl Future<Output = Table> + use<> {
-        let (client, namespace) = (self.client.clone(), self.namespace.clone());
-        async move { held::load(&client, &namespace).await }
-    }
-
-    fn start(
-        self,
-        tasks: &mut Tasks,
-        stopping: &watch::Receiver<bool>,
-        outcomes: &watch::Receiver<Arc<Outcome>>,
-        board: &Board,
-    ) {
-        let Self { client, mirrors, dirty, leading, identity, namespace } = self;
-        let announcer = Announcer::new(client.clone(), mirrors.clone(), leading.subscribe(), &identity);
-        spawn(tasks, "events", until(stopping.clone(), announcer.run(board.clone())));
-        let held = held::keep(client.clone(), namespace.clone(), outcomes.clone(), leading.subscribe());
-        spawn(tasks, "held entries", until(stopping.clone(), held));
-        let (of_keeper, outcomes) = (client.clone(), outcomes.clone());
-        let keeper = Keeper { client: of_keeper, mirrors, outcomes, leading: leading.subscribe() };
-        spawn(tasks, "child objects", until(stopping.clone(), keeper.run(dirty)));
-        // It ends by itself, once it has given the Lease back.
-        spawn(tasks, "election", lead::campaign(client, namespace, identity, leading, stopping.clone()));
-    }
+    let (replica, source) = Replica::start(options).await?;
+    let writer = StatusWriter::Cluster(replica.status_writer());
+    Ok(Started { source: Source::Kubernetes(source), writer, replica: Some(replica) })
 }
 
 /// Takes every observation to its end. Compiling blocks, hence not on the threads that serve nodes.
