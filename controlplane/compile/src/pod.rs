@@ -9,7 +9,6 @@ use serde_json::{Map, Value, json};
 use tidegate_controlplane_api::Resource;
 use tidegate_controlplane_api::types::{McpServerSpec, ServerTransport};
 
-pub(crate) use overrides::{service_annotations, service_labels};
 pub(crate) use stdio::BRIDGE_IMAGE;
 pub(crate) use strategic::Misfit;
 

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 
-use tidegate_controlplane_api::types::{Raw, ServiceType, SessionAffinity};
+use tidegate_controlplane_api::types::{ResourceOverrides, ServiceType, SessionAffinity};
 use tidegate_controlplane_api::{Document, Object, ObjectRef};
 use tidegate_proto::table::{
     Aggregation, BackendId, ConflictResolution, IncomingAuth, Member, PartialFailure, Timeouts,
@@ -12,14 +12,13 @@ use tidegate_proto::table::{
 };
 
 use crate::child::FrontService;
-use crate::pod;
 use crate::virtual_server::{CALL_TIMEOUT, STATUS_INTERVAL, default_health};
 
 /// What the fields of a spec say of the Service.
 pub(super) struct Wishes<'a> {
     port: Option<NonZeroU16>,
     affinity: Option<SessionAffinity>,
-    overrides: Option<&'a Raw>,
+    overrides: Option<&'a ResourceOverrides>,
     /// What `status.url` ends with.
     path: &'static str,
 }
@@ -57,14 +56,15 @@ impl<'a> Wishes<'a> {
     }
 
     pub(super) fn service(&self) -> FrontService {
+        let metadata = self.overrides.and_then(|overrides| overrides.proxy_service.as_ref());
         FrontService {
             r#type: ServiceType::ClusterIP,
             affinity: self.affinity.unwrap_or(SessionAffinity::ClientIP),
             port: self.port(),
             target: 0,
             local: false,
-            labels: pod::service_labels(self.overrides),
-            annotations: pod::service_annotations(self.overrides),
+            labels: metadata.map(|metadata| metadata.labels.clone()).unwrap_or_default(),
+            annotations: metadata.map(|metadata| metadata.annotations.clone()).unwrap_or_default(),
         }
     }
 }

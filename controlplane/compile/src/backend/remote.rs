@@ -78,7 +78,7 @@ fn proxy_extras(report: &mut Report<'_>, spec: &McpRemoteProxySpec, in_cluster: 
     let overridden = spec
         .resource_overrides
         .as_ref()
-        .is_some_and(|overrides| !in_cluster || overrides.keys().any(|object| object != "proxyService"));
+        .is_some_and(|overrides| !in_cluster || overrides.proxy_deployment.is_some());
     let fields = [
         ("spec.proxyPort", spec.proxy_port.is_some() && !in_cluster, proxy),
         ("spec.resources", spec.resources.is_some(), proxy),

@@ -25,7 +25,7 @@ pub(super) fn settle(
         (parts.address.url.clone(), parts.headers.iter().map(|header| header.name.clone()).collect())
     });
     let mut status = ObjectStatus::default();
-    keep_pods(document, surroundings, draft);
+    keep_pods(document, surroundings, withheld.as_ref(), draft);
     if let Some(exposed) = expose(document, surroundings, withheld.as_ref(), draft) {
         conditions.push(exposed.condition);
         // an MCPServer is known by the Service in front of it, a remote one by where it is
@@ -67,11 +67,20 @@ fn is_run(document: &Arc<Document>, surroundings: &Surroundings<'_>) -> bool {
     surroundings.place.and_then(|place| running(document, place)).is_some()
 }
 
-fn keep_pods(document: &Arc<Document>, surroundings: &Surroundings<'_>, draft: &mut Draft) {
-    if surroundings.place.is_some() && document.is_deleting() {
-        draft.leave_alone(&document.object_ref);
-    } else if let Some(running) = surroundings.place.and_then(|place| running(document, place)) {
-        running.keep(draft);
+/// A mistake in what says that it is not run (any more) leaves its pods.
+fn keep_pods(
+    document: &Arc<Document>,
+    surroundings: &Surroundings<'_>,
+    withheld: Option<&Withheld>,
+    draft: &mut Draft,
+) {
+    let Some(place) = surroundings.place else { return };
+    let mistaken = withheld.is_some_and(|withheld| withheld.hold == Hold::KeepPrevious);
+    match running(document, place) {
+        Some(running) if !document.is_deleting() => running.keep(draft),
+        Some(_) => draft.leave_alone(&document.object_ref),
+        None if document.is_deleting() || mistaken => draft.leave_alone(&document.object_ref),
+        None => {}
     }
 }
 

@@ -209,7 +209,7 @@ fn replicas(spec: &McpServerSpec) -> Vec<Condition> {
 fn no_effect(report: &mut Report<'_>, spec: &McpServerSpec) {
     let proxy = "there is no proxy pod; the node gateways serve this backend";
     let overrides = spec.resource_overrides.as_ref();
-    let overridden = |object: &str| overrides.and_then(|overrides| overrides.get(object));
+    let overridden = overrides.is_some_and(|overrides| overrides.proxy_deployment.is_some());
     let fields = [
         (
             annotation::field(COMMAND),
@@ -218,7 +218,7 @@ fn no_effect(report: &mut Report<'_>, spec: &McpServerSpec) {
         ),
         (
             "spec.resourceOverrides.proxyDeployment".to_owned(),
-            overridden("proxyDeployment").is_some(),
+            overridden,
             "there is no proxy pod; its imagePullSecrets are used for the server's",
         ),
         ("spec.trustProxyHeaders".to_owned(), spec.trust_proxy_headers.is_some(), proxy),

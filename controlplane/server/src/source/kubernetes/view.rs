@@ -40,6 +40,7 @@ fn cluster(mirrors: &Mirrors) -> Cluster {
         }),
         secrets: mirrors.secrets.look(|secrets| secrets.keys().cloned().collect()),
         config_maps: mirrors.config_maps.look(|maps| maps.keys().cloned().collect()),
+        bridge_image: None,
     }
 }
 
@@ -78,7 +79,8 @@ fn workloads(mirrors: &Mirrors) -> BTreeMap<ObjectRef, Workload> {
         }
     });
     mirrors.slices.look(|slices| {
-        for (name, slice) in slices {
+        // those made here name gateways, also for `mcp-NAME-proxy`
+        for (name, slice) in slices.iter().filter(|(_, slice)| !slice.made_here) {
             let Some(instance) = slice.service.strip_prefix("mcp-") else { continue };
             let workload = workloads.entry(server(&name.namespace, instance)).or_default();
             workload.endpoints.extend(slice.endpoints.iter().cloned());
