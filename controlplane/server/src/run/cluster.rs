@@ -37,7 +37,8 @@ impl Replica {
     /// Starts to watch. Nothing is asked of the API server yet that could fail.
     pub(super) async fn start(options: &Options) -> Result<(Self, KubernetesSource), RunError> {
         let cluster = options.cluster.clone();
-        let ClusterOptions { kubeconfig, namespace, system_namespace, identity, lifetimes, unbound } = cluster;
+        let ClusterOptions { kubeconfig, namespace, system_namespace, identity, lifetimes, unbound } =
+            cluster;
         let (client, own_namespace) = connect(kubeconfig.as_deref()).await?;
         let scope = Scope { namespace, system_namespace: system_namespace.unwrap_or(own_namespace) };
         let source = KubernetesSource::start(&client, &scope, options.debounce);
@@ -87,7 +88,9 @@ impl Replica {
         let (lifetimes, unbound) = (self.lifetimes, self.unbound);
         let options = identity::Options { place, lifetimes, unbound, address };
         let leading = self.leading.subscribe();
-        tasks.spawn(async move { ("push", push_over_tls(options, listener, routes, leading, stopping).await) });
+        tasks.spawn(
+            async move { ("push", push_over_tls(options, listener, routes, leading, stopping).await) },
+        );
     }
 
     /// Starts everything else.
@@ -146,7 +149,9 @@ async fn share(keys: SharedKeys, leading: watch::Receiver<bool>, push: PushServe
                 push.set_key_ring(current.clone());
                 ring = Some(current);
             }
-            Err(error) => tracing::warn!(%error, "cannot read or rotate the session keys, the present ones stay"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot read or rotate the session keys, the present ones stay")
+            }
         }
     }
 }

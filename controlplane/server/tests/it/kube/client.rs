@@ -58,7 +58,12 @@ pub(crate) async fn tools(to: SocketAddr, session: &str) -> anyhow::Result<Vec<S
 }
 
 /// The result of a tool.
-pub(crate) async fn call(to: SocketAddr, session: &str, tool: &str, arguments: Value) -> anyhow::Result<Value> {
+pub(crate) async fn call(
+    to: SocketAddr,
+    session: &str,
+    tool: &str,
+    arguments: Value,
+) -> anyhow::Result<Value> {
     let params = json!({ "name": tool, "arguments": arguments });
     let answer = post(to, Some(session), "tools/call", params).await?;
     let result = answer.body.get("result").filter(|result| result["isError"] != true).cloned();

@@ -23,11 +23,16 @@ impl Stage<'_> {
         let kubelet = self.cluster.kubelet().await.expect("nodes");
         let image = format!("gateway-of-{}", self.system);
         let state = plane.dir().join("nodes");
-        kubelet.set(&image, Runs::process(move |container| {
-            let mut command = Command::new(binary("tidegate-dataplane"));
-            command.args(&container.args).arg(format!("--state-dir={}", state.join(&container.node).display()));
-            command
-        }));
+        kubelet.set(
+            &image,
+            Runs::process(move |container| {
+                let mut command = Command::new(binary("tidegate-dataplane"));
+                command
+                    .args(&container.args)
+                    .arg(format!("--state-dir={}", state.join(&container.node).display()));
+                command
+            }),
+        );
         let manifest = GATEWAYS.replace("IMAGE", &image).replace("SOCKET", &plane.socket());
         let applied = self.cluster.kubectl_ok(&["apply", "-n", &self.system, "-f", "-"], &manifest).await;
         applied.expect("a DaemonSet");
@@ -36,12 +41,15 @@ impl Stage<'_> {
     /// Containers of this image are mock MCP servers.
     pub(crate) async fn serve_image(&self, image: &str, more: &'static [&'static str]) {
         let kubelet = self.cluster.kubelet().await.expect("nodes");
-        kubelet.set(image, Runs::process(move |container| {
-            let address = container.addresses().next().expect("an HTTP server has a port");
-            let mut command = Command::new(binary("mock-mcp"));
-            command.arg(format!("--listen={address}")).args(more);
-            command
-        }));
+        kubelet.set(
+            image,
+            Runs::process(move |container| {
+                let address = container.addresses().next().expect("an HTTP server has a port");
+                let mut command = Command::new(binary("mock-mcp"));
+                command.arg(format!("--listen={address}")).args(more);
+                command
+            }),
+        );
     }
 
     /// Where the gateways serve a Service: what kube-proxy would make of its EndpointSlices.

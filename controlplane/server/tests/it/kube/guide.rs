@@ -27,7 +27,8 @@ async fn the_guides_manifests_are_served_by_two_gateways_to_one_session() {
 
     let phases = phases_of(&stage).await;
     for name in ["group", "mcpserver", "mcpserverentry", "mcpremoteproxy", "virtualmcpserver"] {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../deploy/examples/guide/{name}.yaml"));
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../deploy/examples/guide/{name}.yaml"));
         let applied = stage.kubectl(&["apply", "-f", file.to_str().expect("UTF-8")], "").await;
         assert!(applied.contains("created"), "{applied}");
     }

@@ -105,9 +105,12 @@ impl<'a> Stage<'a> {
             events.contains(words).then_some(())
         };
         if let Err(error) = eventually(words, DEADLINE, events).await {
-            panic!("no event: {error}
+            panic!(
+                "no event: {error}
 log:
-{}", plane.log());
+{}",
+                plane.log()
+            );
         }
     }
 
