@@ -1,5 +1,6 @@
 //! The real binary as a process, real directories, and a node that speaks the generated client.
 
+mod crds;
 mod directory;
 mod durability;
 mod inspection;

@@ -1,0 +1,10 @@
+//! The CRDs before a real API server (spec 10.1 A), and what they have in common with the types.
+
+mod admission;
+mod examples;
+mod fields;
+mod listing;
+mod rules;
+mod sample;
+mod schema;
+mod versions;
