@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use tidegate_controlplane_api::ObjectRef;
+use tidegate_controlplane_api::{Kind, ObjectRef};
 
 use crate::child::{Child, ChildKey, ChildKind, Content, FrontService, Gateways, Slice};
 use crate::draft::Draft;
@@ -139,7 +139,9 @@ pub(crate) fn key(kind: ChildKind, owner: &ObjectRef, name: &str) -> ChildKey {
 /// Of what cannot be read it is not known what it wants.
 pub(crate) fn leave_unreadable(view: &ClusterView, fronts: Option<&Fronts>, draft: &mut Draft) {
     if let Some(fronts) = fronts {
-        view.unreadable().for_each(|object| fronts.leave(object, draft));
+        let kinds = [Kind::McpServer, Kind::McpRemoteProxy, Kind::VirtualMcpServer];
+        let parents = view.unreadable().filter(|object| kinds.contains(&object.kind));
+        parents.for_each(|object| fronts.leave(object, draft));
     }
 }
 

@@ -16,13 +16,14 @@ mod group;
 mod hold;
 mod pod;
 mod report;
+mod shared;
 mod view;
 mod virtual_server;
 
 pub use child::{Child, ChildKey, ChildKind};
 pub use compiled::{
-    Command, Compiled, Condition, ConditionStatus, Discovered, GroupMembers, Hold, ObjectStatus, Phase,
-    Withheld,
+    Command, Compiled, Condition, ConditionStatus, Details, Discovered, Finalizer, GroupMembers, Hold,
+    ObjectStatus, Phase, Withheld, Workflow,
 };
 pub use dump::{dump_status, dump_table};
 pub use hold::{hold, hold_commands};
@@ -43,6 +44,7 @@ pub fn compile(view: &ClusterView) -> Compiled {
     virtual_server::compile_all(view, fronts.as_ref(), &groups, &backends, &mut draft);
     front::leave_unreadable(view, fronts.as_ref(), &mut draft);
     backend::follow_unreadable(view, &mut draft);
+    shared::report(view, &mut draft);
     view::observe_generations(view, &mut draft);
     draft.finish()
 }

@@ -125,9 +125,15 @@ pub(crate) fn observe_generations(view: &ClusterView, draft: &mut Draft) {
 
 fn withhold(draft: &mut Draft, object: &ObjectRef, condition: &'static str, reason: String) {
     draft.withhold(object, Hold::KeepPrevious, &reason);
-    let mut status = ObjectStatus::new(Phase::Failed, &reason);
+    let phase = if has_phase(object.kind) { Phase::Failed } else { Phase::None };
+    let mut status = ObjectStatus::new(phase, &reason);
     status.conditions.push(Condition::of("Valid", false, condition, reason));
     draft.status.insert(object.clone(), status);
+}
+
+/// Configurations and definitions have none (spec 1.6 to 1.11).
+fn has_phase(kind: Kind) -> bool {
+    kind == Kind::McpGroup || kind.is_backend() || kind == Kind::VirtualMcpServer
 }
 
 fn place(document: &Arc<Document>) -> String {

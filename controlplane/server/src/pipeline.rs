@@ -62,6 +62,11 @@ impl Pipeline {
         self.outcome.subscribe()
     }
 
+    /// The version that nodes are to hold; none before the first step with a view.
+    pub fn published(&self) -> Option<Arc<Version>> {
+        self.outcome.borrow().published.clone()
+    }
+
     /// Takes an observation; returns the version to publish when it is another than the published one. Without a
     /// complete view there is none: what is not known is not gone.
     pub fn step(&mut self, observation: &Observation) -> Option<Arc<Version>> {

@@ -270,8 +270,10 @@ async fn publish(
     while observations.changed().await.is_ok() {
         let observation = Arc::clone(&*observations.borrow_and_update());
         let publish = tokio::task::block_in_place(|| pipeline.step(&observation));
+        if let Some(version) = pipeline.published() {
+            server.publish_version(version, observation.epoch);
+        }
         if let Some(version) = publish {
-            server.publish_version(Arc::clone(&version));
             save.send_replace(Some(version));
         }
     }

@@ -30,6 +30,8 @@ pub struct Observation {
     pub view: Option<Arc<ClusterView>>,
     /// What the source could not list or read, and what is wrong with what it read.
     pub diagnostics: Vec<Diagnostic>,
+    /// How new the view is, in a measure that all who watch the same cluster share; 0: there is none.
+    pub epoch: u64,
 }
 
 /// Observations as they come. Level-triggered: a slow reader misses steps, never the last one.

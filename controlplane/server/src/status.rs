@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidegate_controlplane_api::{Kind, ObjectRef};
-use tidegate_controlplane_compile::{self as compile, GroupMembers, ObjectStatus};
+use tidegate_controlplane_compile::{self as compile, Details, GroupMembers, ObjectStatus};
 
 use facts::Facts;
 
@@ -52,6 +52,8 @@ pub struct Status {
     pub serving: Option<Serving>,
     /// Of an MCPGroup.
     pub members: Option<GroupMembers>,
+    /// What only some kinds have.
+    pub details: Details,
     /// `metadata.generation` of the spec that this speaks of, where there is one.
     pub observed_generation: Option<i64>,
     /// At most one of each type.
@@ -133,6 +135,7 @@ impl Status {
             url: compiled.url.clone(),
             serving: None,
             members: compiled.members.clone(),
+            details: compiled.details.clone(),
             observed_generation: compiled.observed_generation,
             conditions: compiled.conditions.iter().map(Condition::from).collect(),
             interval: INTERVAL,

@@ -83,7 +83,7 @@ impl Node {
             let shutdown = async {
                 let _ = stopped.await;
             };
-            let held = loaded.table.unwrap_or_default();
+            let held = loaded.saved.unwrap_or_default();
             push::run(config, applier, held, loaded.keys, receive, shutdown).await;
         });
         Self { gateway, reports, stop, task }

@@ -498,6 +498,9 @@ pub struct Hello {
     /// Where clients reach the node's shared port, for people: "<http://127.0.0.1:4483".>
     #[prost(string, tag = "6")]
     pub listen: ::prost::alloc::string::String,
+    /// Of the update that was applied last, by whatever control plane; 0: none.
+    #[prost(uint64, tag = "7")]
+    pub epoch: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Held {
@@ -521,6 +524,9 @@ pub struct Update {
     /// The session key ring; absent: unchanged.
     #[prost(message, optional, tag = "5")]
     pub key_ring: ::core::option::Option<KeyRing>,
+    /// How new the view is that this was compiled from; 0: not known. Of two, the greater is the newer.
+    #[prost(uint64, tag = "6")]
+    pub epoch: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Upsert {

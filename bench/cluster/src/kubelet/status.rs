@@ -1,4 +1,4 @@
-//! A pod's status from its containers' states. Pure, but for the time of what is written first.
+//! A pod's status from its containers' states. Pure: all times in it are the pod's start.
 
 use super::container::{Phase, State};
 use k8s_openapi::api::core::v1::Pod;

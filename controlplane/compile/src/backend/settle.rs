@@ -86,9 +86,13 @@ fn keep_pods(
 
 /// The phase of an MCPServer that is run is that of its pods, unless it is not what the spec says.
 fn tell_pods(document: &Arc<Document>, surroundings: &Surroundings<'_>, status: &mut ObjectStatus) {
-    let Some(running) = surroundings.place.and_then(|place| running(document, place)) else { return };
+    let Some(place) = surroundings.place else { return };
+    if document.is_deleting() && document.object_ref.kind == Kind::McpRemoteProxy {
+        (status.phase, status.message) = (Phase::Terminating, "MCP remote proxy is being deleted".to_owned());
+    }
+    let Some(running) = running(document, place) else { return };
     let standing = running.standing();
-    status.ready_replicas = Some(standing.ready);
+    status.details.ready_replicas = Some(standing.ready);
     if status.phase != Phase::Failed || standing.phase == Phase::Terminating {
         (status.phase, status.message) = (standing.phase, standing.message);
     }

@@ -102,7 +102,7 @@ pub(crate) fn render(store: &Store, compiled: &Compiled) -> BTreeMap<&'static st
         ("status.txt", dump_status(&compiled.status)),
         ("diagnostics.txt", diagnostics),
     ]);
-    if !compiled.children.is_empty() || !compiled.left_alone.is_empty() {
+    if !compiled.children.is_empty() || !compiled.left_alone.is_empty() || !compiled.finalizers.is_empty() {
         goldens.insert(OBJECTS, objects(compiled));
     }
     goldens
@@ -113,6 +113,10 @@ fn objects(compiled: &Compiled) -> String {
     let mut objects = String::new();
     for (owner, kind) in &compiled.left_alone {
         let _ = writeln!(objects, "# {}s of {owner} are left alone", kind.as_str());
+    }
+    for (object, finalizer) in &compiled.finalizers {
+        let word = if finalizer.hold { "held" } else { "not held" };
+        let _ = writeln!(objects, "# {object} is {word} by {}", finalizer.name);
     }
     for (key, child) in &compiled.children {
         let body = serde_saphyr::to_string(&child.body(key)).expect("a body is YAML");

@@ -60,7 +60,7 @@ pub async fn keep(
         if !leads {
             written = None;
         } else if outcome.compiled.is_some() {
-            let held = persist::encode(&held(&outcome));
+            let held = persist::encode(&held(&outcome), 0);
             if written.as_ref() != Some(&held) {
                 let result = write(&api, &held).await;
                 metrics::wrote("held", result.is_ok());
@@ -100,7 +100,7 @@ fn read(map: &ConfigMap) -> Table {
     let Some(bytes) = map.binary_data.as_ref().and_then(|data| data.get(KEY)) else {
         return Table::default();
     };
-    persist::decode(&bytes.0).unwrap_or_else(|error| {
+    persist::decode(&bytes.0).map(|saved| saved.table).unwrap_or_else(|error| {
         tracing::warn!(%error, config_map = CONFIG_MAP, "what is held cannot be understood: broken manifests are not served");
         Table::default()
     })
@@ -118,7 +118,7 @@ async fn write(api: &Api<ConfigMap>, bytes: &[u8]) -> Result<(), HeldError> {
             let map = ConfigMap { binary_data: data, ..map };
             api.replace(CONFIG_MAP, &params, &map).await.map_err(Box::new)?;
         }
-        None if persist::decode(bytes).is_ok_and(|table| table.entries.is_empty()) => {}
+        None if persist::decode(bytes).is_ok_and(|saved| saved.table.entries.is_empty()) => {}
         None => {
             let metadata = ObjectMeta { name: Some(CONFIG_MAP.to_owned()), ..ObjectMeta::default() };
             let map = ConfigMap { metadata, binary_data: data, ..ConfigMap::default() };

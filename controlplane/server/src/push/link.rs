@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tidegate_proto::digest::TableDigest;
 use tidegate_proto::keys::KeyRing;
-use tidegate_proto::push::Version;
 use tidegate_proto::push::control::{CloseReason, Effect, Stream};
 use tidegate_proto::table::EntryKey;
 use tidegate_proto::wire::{FromNode, ToNode};
@@ -15,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 use tonic::{Status, Streaming};
 
 use super::registry::Ticket;
-use super::{Shared, TlsPeer};
+use super::{Published, Shared, TlsPeer};
 use crate::identity::now;
 
 /// How often the stream is told the time.
@@ -68,7 +67,9 @@ impl Link {
     ) -> Self {
         let newest = shared.newest.borrow().clone();
         let ring = shared.ring.borrow().clone();
-        let stream = Stream::new(shared.options.terms, newest, ring, shared.now());
+        let (version, epoch) = newest.map(|newest| (newest.version, newest.epoch)).unzip();
+        let mut stream = Stream::new(shared.options.terms, version, ring, shared.now());
+        stream.at(epoch.unwrap_or(0));
         Self { shared, peer, out, stream, node: None }
     }
 
@@ -129,7 +130,7 @@ impl Link {
     fn take(
         &mut self,
         event: Event,
-        newest: &mut watch::Receiver<Option<Arc<Version>>>,
+        newest: &mut watch::Receiver<Option<Published>>,
         ring: &mut watch::Receiver<Option<Arc<KeyRing>>>,
     ) -> Result<(), End> {
         let now = self.shared.now();
@@ -138,14 +139,23 @@ impl Link {
             Event::Message(Ok(None)) => return Err(End::Left),
             Event::Message(Err(status)) => return Err(End::Lost(status)),
             Event::Published => match newest.borrow_and_update().clone() {
-                Some(version) => self.stream.published(version, now),
+                Some(Published { version, epoch }) => {
+                    self.stream.at(epoch);
+                    self.stream.published(version, now)
+                }
                 None => Vec::new(),
             },
             Event::Keys => match ring.borrow_and_update().clone() {
                 Some(ring) => self.stream.key_ring(ring, now),
                 None => Vec::new(),
             },
-            Event::Tick => self.stream.tick(now),
+            Event::Tick => {
+                // The view may have become newer without any effect on the table, which the stream has then.
+                if let (Ok(false), Some(newest)) = (newest.has_changed(), &*newest.borrow()) {
+                    self.stream.at(newest.epoch);
+                }
+                self.stream.tick(now)
+            }
         };
         effects.into_iter().try_for_each(|effect| self.carry_out(effect))
     }
@@ -167,6 +177,15 @@ impl Link {
                     self.shared.registry().report(ticket, report);
                     self.shared.bump();
                 }
+            }
+            Effect::Fenced { epoch, own } => {
+                let node = self.node.as_ref().map(|(t, _)| t.node.as_str()).unwrap_or_default();
+                tracing::warn!(
+                    node,
+                    epoch,
+                    own,
+                    "the node has seen a newer view: nothing is pushed until this one has caught up"
+                );
             }
             Effect::Slow(waited) => {
                 let node = self.node.as_ref().map(|(t, _)| t.node.as_str()).unwrap_or_default();

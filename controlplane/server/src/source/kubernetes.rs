@@ -12,7 +12,10 @@ mod view;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::Client;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::core::PartialObjectMeta;
+use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -28,6 +31,9 @@ pub use native::Body;
 pub const OURS: &str = "app.kubernetes.io/managed-by=tidegate-controlplane";
 /// Selects the pods of the gateways, in the control plane's namespace.
 pub const GATEWAY_PODS: &str = "app.kubernetes.io/name=tidegate-dataplane";
+
+/// Between attempts to reach the API server at the start.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What part of a cluster is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,10 +57,11 @@ impl KubernetesSource {
     /// Starts the watches. `debounce`: window in which changes are collected, from the first.
     pub fn start(client: &Client, scope: &Scope, debounce: Duration) -> Self {
         let (dirty, mut tasks) = (Dirty::default(), JoinSet::new());
-        let changes = dirty.view();
-        let mirrors = Mirrors::start(client, scope, &dirty, &mut tasks);
+        let (changes, ready) = (dirty.view(), watch::Sender::new(false));
+        let mirrors = Mirrors::start(client, scope, &dirty, &ready, &mut tasks);
+        tasks.spawn(begin(client.clone(), scope.clone(), dirty.clone(), ready));
         let (sender, observations) = watch::channel(Arc::new(Observation::default()));
-        tasks.spawn(put_together(mirrors.clone(), changes, debounce, sender));
+        tasks.spawn(put_together(mirrors.clone(), dirty.clone(), changes, debounce, sender));
         Self { observations, mirrors, dirty, _tasks: tasks }
     }
 
@@ -74,9 +81,27 @@ impl KubernetesSource {
     }
 }
 
+/// Asks how new the cluster is before anything is listed: what is listed later is at least as new. Without this, a replica that starts
+/// after the last change was a deletion would take itself for older than those that saw it.
+async fn begin(client: Client, scope: Scope, dirty: Dirty, ready: watch::Sender<bool>) {
+    let pods = Api::<PartialObjectMeta<Pod>>::namespaced(client, &scope.system_namespace);
+    // Not from the API server's memory: without a version asked for, a list is as new as can be.
+    let params = ListParams::default().limit(1).labels(GATEWAY_PODS);
+    loop {
+        match pods.list(&params).await {
+            Ok(list) => break dirty.saw_version(list.metadata.resource_version.as_deref()),
+            // Watches say why; those that work are not held up by what is forbidden here.
+            Err(kube::Error::Api(_)) => break,
+            Err(_) => tokio::time::sleep(RETRY).await,
+        }
+    }
+    ready.send_replace(true);
+}
+
 /// Makes an observation of every burst of changes.
 async fn put_together(
     mirrors: Mirrors,
+    dirty: Dirty,
     mut changes: watch::Receiver<u64>,
     debounce: Duration,
     observations: watch::Sender<Arc<Observation>>,
@@ -84,7 +109,9 @@ async fn put_together(
     while changes.changed().await.is_ok() {
         tokio::time::sleep(debounce).await;
         changes.mark_unchanged();
-        let observation = tokio::task::block_in_place(|| view::observe(&mirrors));
+        // Before the mirrors are looked at: they may be newer than that, never older.
+        let epoch = dirty.revision();
+        let observation = tokio::task::block_in_place(|| view::observe(&mirrors, epoch));
         observations.send_replace(Arc::new(observation));
     }
 }

@@ -1,5 +1,6 @@
 //! The real binary as a process, real directories, and a node that speaks the generated client.
 
+mod crds;
 mod directory;
 mod durability;
 mod inspection;
@@ -9,3 +10,6 @@ mod process;
 mod scale;
 mod status;
 mod support;
+
+// Pods have addresses that are nobody else's.
+tidegate_bench_cluster::own_network!();

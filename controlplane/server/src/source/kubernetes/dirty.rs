@@ -29,7 +29,12 @@ impl Dirty {
 
     /// An object came by: its version tells how new the view is (Kubernetes compares them as numbers since 1.35).
     pub(super) fn saw(&self, object: &impl Resource) {
-        let version = object.meta().resource_version.as_deref().and_then(|version| version.parse().ok());
+        self.saw_version(object.meta().resource_version.as_deref());
+    }
+
+    /// As [`saw`](Self::saw), of a list.
+    pub(super) fn saw_version(&self, version: Option<&str>) {
+        let version = version.and_then(|version| version.parse().ok());
         self.revision.fetch_max(version.unwrap_or(0), Ordering::Relaxed);
     }
 

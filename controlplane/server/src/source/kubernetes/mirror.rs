@@ -10,6 +10,7 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Resource, ResourceExt};
 use tidegate_controlplane_compile::NamespacedName;
+use tokio::sync::watch;
 
 use super::dirty::Dirty;
 use super::trouble::Trouble;
@@ -66,11 +67,15 @@ impl<V: Kept> Mirror<V> {
         Arc::new(Self { resource: resource.into(), dirty, state: Mutex::new(state) })
     }
 
-    /// Follows a watch for ever; errors are retried with the default backoff of kube (0.8 to 30 s, jittered).
+    /// Follows a watch for ever, once it is time; errors are retried with the default backoff of kube (0.8 to 30 s, jittered).
     pub async fn follow(
         self: Arc<Self>,
+        mut ready: watch::Receiver<bool>,
         stream: impl Stream<Item = watcher::Result<Event<V::Object>>> + Send,
     ) {
+        if ready.wait_for(|ready| *ready).await.is_err() {
+            return;
+        }
         let stream = stream.default_backoff();
         pin_mut!(stream);
         while let Some(event) = stream.next().await {

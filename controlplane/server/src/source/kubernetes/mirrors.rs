@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use futures_util::Stream;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret, Service};
@@ -14,6 +15,7 @@ use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tidegate_controlplane_api::{Diagnostic, Kind};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::custom::{self, Custom};
@@ -50,13 +52,21 @@ struct Watches<'a> {
     client: &'a Client,
     scope: &'a Scope,
     dirty: &'a Dirty,
+    ready: &'a watch::Sender<bool>,
     tasks: &'a mut JoinSet<()>,
 }
 
 impl Mirrors {
     /// Starts to follow everything; the watches end with `tasks`.
-    pub fn start(client: &Client, scope: &Scope, dirty: &Dirty, tasks: &mut JoinSet<()>) -> Self {
-        let mut watches = Watches { client, scope, dirty, tasks };
+    /// `ready`: when to begin.
+    pub fn start(
+        client: &Client,
+        scope: &Scope,
+        dirty: &Dirty,
+        ready: &watch::Sender<bool>,
+        tasks: &mut JoinSet<()>,
+    ) -> Self {
+        let mut watches = Watches { client, scope, dirty, ready, tasks };
         let ours = || watcher::Config::default().labels(OURS);
         let everything = watcher::Config::default;
         Self {
@@ -103,7 +113,7 @@ impl Watches<'_> {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),
         };
-        self.tasks.spawn(Arc::clone(&mirror).follow(watcher(api, watcher::Config::default())));
+        self.follow(&mirror, watcher(api, watcher::Config::default()));
         mirror
     }
 
@@ -114,7 +124,7 @@ impl Watches<'_> {
         K: Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     {
         let mirror = Mirror::new(name, self.dirty.clone());
-        self.tasks.spawn(Arc::clone(&mirror).follow(watcher(self.api::<K>(), config)));
+        self.follow(&mirror, watcher(self.api::<K>(), config));
         mirror
     }
 
@@ -122,7 +132,7 @@ impl Watches<'_> {
         let mirror = Mirror::new("nodes", self.dirty.clone());
         let api = Api::<PartialObjectMeta<Node>>::all(self.client.clone());
         let stream = watcher(api, watcher::Config::default());
-        self.tasks.spawn(Arc::clone(&mirror).follow(stream));
+        self.follow(&mirror, stream);
         mirror
     }
 
@@ -130,8 +140,16 @@ impl Watches<'_> {
         let mirror = Mirror::new("pods (gateways)", self.dirty.clone());
         let api = Api::<Pod>::namespaced(self.client.clone(), &self.scope.system_namespace);
         let stream = watcher(api, watcher::Config::default().labels(GATEWAY_PODS));
-        self.tasks.spawn(Arc::clone(&mirror).follow(stream));
+        self.follow(&mirror, stream);
         mirror
+    }
+
+    fn follow<V: Kept>(
+        &mut self,
+        mirror: &Arc<Mirror<V>>,
+        stream: impl Stream<Item = watcher::Result<watcher::Event<V::Object>>> + Send + 'static,
+    ) {
+        self.tasks.spawn(Arc::clone(mirror).follow(self.ready.subscribe(), stream));
     }
 
     fn api<K>(&self) -> Api<K>

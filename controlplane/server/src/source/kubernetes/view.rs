@@ -10,10 +10,10 @@ use super::mirrors::Mirrors;
 use crate::source::Observation;
 
 /// The present observation; without a view until everything has been listed once.
-pub(super) fn observe(mirrors: &Mirrors) -> Observation {
+pub(super) fn observe(mirrors: &Mirrors, epoch: u64) -> Observation {
     let (mut diagnostics, synced) = mirrors.condition();
     if !synced {
-        return Observation { view: None, diagnostics };
+        return Observation { view: None, diagnostics, epoch };
     }
     let (mut documents, mut unreadable) = (Vec::new(), Vec::new());
     for mirror in mirrors.customs.values() {
@@ -27,7 +27,7 @@ pub(super) fn observe(mirrors: &Mirrors) -> Observation {
     }
     Diagnostic::sort(&mut diagnostics);
     let view = ClusterView::new(documents, unreadable).in_cluster(Arc::new(cluster(mirrors)));
-    Observation { view: Some(Arc::new(view)), diagnostics }
+    Observation { view: Some(Arc::new(view)), diagnostics, epoch }
 }
 
 fn cluster(mirrors: &Mirrors) -> Cluster {

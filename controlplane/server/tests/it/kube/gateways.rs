@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
-use tidegate_bench_cluster::{Runs, eventually};
+use tidegate_bench_cluster::eventually;
+use tidegate_bench_cluster::kubelet::Runs;
 
 use super::stage::{Plane, Stage};
 use crate::support::DEADLINE;
