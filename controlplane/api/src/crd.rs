@@ -41,6 +41,11 @@ pub fn definition(kind: Kind) -> Option<Value> {
     }))
 }
 
+/// What `kubectl` takes beside the plural and the singular of a kind.
+pub fn short_names(kind: Kind) -> &'static [&'static str] {
+    kinds::short_names(kind)
+}
+
 fn alpha(definition: &Definition, schema: &Value) -> Value {
     let mut version = version("v1alpha1", definition, schema);
     version["storage"] = json!(false);

@@ -3,6 +3,7 @@
 
 mod complaint;
 mod envelope;
+mod manifest;
 mod nearest;
 mod recover;
 mod text;
@@ -10,6 +11,7 @@ mod text;
 use std::sync::Arc;
 
 pub(crate) use complaint::Complaint;
+pub use manifest::{Manifest, manifests};
 
 use serde_json::{Map, Value};
 

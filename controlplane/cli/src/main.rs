@@ -3,6 +3,7 @@
 mod args;
 mod bridge;
 mod call;
+mod cluster;
 mod copy_to;
 mod describe;
 mod get;
@@ -14,6 +15,7 @@ mod resources;
 mod signals;
 mod state_dir;
 mod table;
+mod target;
 mod up;
 mod validate;
 
@@ -28,16 +30,28 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            let paint = Paint::for_stream(&std::io::stderr());
-            eprintln!("{} {}", paint.red("error:"), describe_error(&error));
+            report(&error);
             ExitCode::FAILURE
         }
     }
 }
 
+/// Says all of them; the last one is the outcome.
+fn report_all(mut errors: Vec<anyhow::Error>) -> anyhow::Result<()> {
+    let last = errors.pop();
+    errors.iter().for_each(report);
+    last.map_or(Ok(()), Err)
+}
+
+/// Says an error on standard error.
+fn report(error: &anyhow::Error) {
+    let paint = Paint::for_stream(&std::io::stderr());
+    eprintln!("{} {}", paint.red("error:"), describe_error(error));
+}
+
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Validate(args) => return validate::run(args),
+        Command::Validate(args) => return block_on(validate::run(args)),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut text);
@@ -57,7 +71,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn block_on(future: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(future)
 }
 

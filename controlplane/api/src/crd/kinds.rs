@@ -65,7 +65,7 @@ fn schemas(kind: Kind) -> Option<(Spec, Value)> {
     })
 }
 
-fn short_names(kind: Kind) -> &'static [&'static str] {
+pub(super) fn short_names(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::McpGroup => &["mcpg", "mcpgroup"],
         Kind::McpServer => &["mcpserver", "mcpservers"],

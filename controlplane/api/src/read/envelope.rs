@@ -112,6 +112,11 @@ fn classify(api_version: &str, kind: &str) -> Class {
     }
 }
 
+/// Whether an object is but a list of others.
+pub(super) fn is_list_object(value: &Value) -> bool {
+    text(value, "apiVersion").zip(text(value, "kind")).is_some_and(|(version, kind)| is_list(version, kind))
+}
+
 fn is_list(api_version: &str, kind: &str) -> bool {
     let typed = kind.strip_suffix("List").and_then(Kind::parse).is_some();
     kind == "List" && api_version == "v1" || typed && api_version.starts_with(GROUP)

@@ -10,3 +10,6 @@ mod process;
 mod scale;
 mod status;
 mod support;
+
+// Pods have addresses that are nobody else's.
+tidegate_bench_cluster::own_network!();

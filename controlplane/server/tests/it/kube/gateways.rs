@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
-use tidegate_bench_cluster::{Runs, eventually};
+use tidegate_bench_cluster::eventually;
+use tidegate_bench_cluster::kubelet::Runs;
 
 use super::stage::{Plane, Stage};
 use crate::support::DEADLINE;
@@ -36,6 +37,20 @@ impl Stage<'_> {
         let manifest = GATEWAYS.replace("IMAGE", &image).replace("SOCKET", &plane.socket());
         let applied = self.cluster.kubectl_ok(&["apply", "-n", &self.system, "-f", "-"], &manifest).await;
         applied.expect("a DaemonSet");
+    }
+
+    /// Kills the gateway of a node as a crash would; the kubelet starts it again.
+    pub(crate) fn kill_gateway(&self, plane: &Plane, node: &str) {
+        let state = format!("--state-dir={}", plane.dir().join("nodes").join(node).display());
+        let is_it = |pid: &i32| {
+            let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            arguments.split(|byte| *byte == 0).any(|argument| argument == state.as_bytes())
+        };
+        let all = std::fs::read_dir("/proc").expect("/proc").flatten();
+        let mut pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let pid = pids.find(is_it).expect("a gateway of the node");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL)
+            .expect("a running gateway");
     }
 
     /// Containers of this image are mock MCP servers.

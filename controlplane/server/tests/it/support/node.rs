@@ -162,6 +162,7 @@ fn hello(node: &str, held: &Held) -> FromNode {
         held: entries.collect(),
         session_keys: held.keys.iter().map(|k| k.id.clone()).collect(),
         listen: "http://127.0.0.1:4483".into(),
+        epoch: 0,
     };
     FromNode { body: Some(from_node::Body::Hello(hello)) }
 }
