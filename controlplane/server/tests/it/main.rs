@@ -2,6 +2,7 @@
 
 mod directory;
 mod durability;
+mod identity;
 mod inspection;
 mod keys;
 mod process;
