@@ -105,7 +105,7 @@ impl Replica {
     ) {
         let Self { client, mirrors, dirty, leading, identity, namespace, key_rotation, .. } = self;
         let keys = SharedKeys::new(client.clone(), &namespace, key_rotation);
-        spawn(tasks, "session keys", until(stopping.clone(), share(keys, leading.subscribe(), push)));
+        spawn(tasks, "session keys", until(stopping.clone(), share(keys, leading.subscribe(), push.clone())));
         let announcer = Announcer::new(client.clone(), mirrors.clone(), leading.subscribe(), &identity);
         spawn(tasks, "events", until(stopping.clone(), announcer.run(board.clone())));
         let held = held::keep(client.clone(), namespace.clone(), outcomes.clone(), leading.subscribe());
@@ -121,7 +121,11 @@ impl Replica {
         let keeper = Keeper { client: of_keeper, mirrors, outcomes, leading: leading.subscribe() };
         spawn(tasks, "child objects", until(stopping.clone(), keeper.run(dirty)));
         // It ends by itself, once it has given the Lease back.
-        spawn(tasks, "election", lead::campaign(client, namespace, identity, leading, stopping.clone()));
+        spawn(
+            tasks,
+            "election",
+            lead::campaign(client, namespace, identity, leading, push, stopping.clone()),
+        );
     }
 }
 

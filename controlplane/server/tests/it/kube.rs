@@ -7,4 +7,5 @@ mod gate;
 mod gateways;
 mod guide;
 mod permissions;
+mod replicas;
 mod stage;
