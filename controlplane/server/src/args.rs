@@ -91,7 +91,13 @@ pub struct Args {
     pub log_format: LogFormat,
 
     /// What to log, as in "info,tidegate=debug"
-    #[arg(long, value_name = "FILTER", env = "TIDEGATE_LOG", default_value = "info")]
+    // The client of the API server logs what it returns, for each attempt: we do so once.
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "TIDEGATE_LOG",
+        default_value = "info,kube_client=off,kube_runtime=off"
+    )]
     pub log: String,
 }
 

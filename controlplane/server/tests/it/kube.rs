@@ -6,6 +6,7 @@ mod faults;
 mod gate;
 mod gateways;
 mod guide;
+mod life;
 mod permissions;
 mod replicas;
 mod stage;
