@@ -70,6 +70,17 @@ pub enum PersistError {
 struct Body {
     #[prost(message, repeated, tag = "1")]
     entries: Vec<Item>,
+    #[prost(uint64, tag = "2")]
+    epoch: u64,
+}
+
+/// A table, and how new the view is that it was compiled from (0: not known).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// The table.
+    pub table: Table,
+    /// Of the update that brought it.
+    pub epoch: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -81,18 +92,19 @@ struct Item {
 }
 
 /// The bytes of a table.
-pub fn encode(table: &Table) -> Vec<u8> {
+pub fn encode(table: &Table, epoch: u64) -> Vec<u8> {
     let item = |entry: &Arc<Entry>| Item {
         digest: EntryDigest::of(entry).as_bytes().to_vec(),
         entry: Some(wire::Entry::from(&**entry)),
     };
-    frame(TABLE_MAGIC, &Body { entries: table.entries.values().map(item).collect() }.encode_to_vec())
+    let body = Body { entries: table.entries.values().map(item).collect(), epoch };
+    frame(TABLE_MAGIC, &body.encode_to_vec())
 }
 
 /// The table that the bytes hold.
-pub fn decode(bytes: &[u8]) -> Result<Table, PersistError> {
+pub fn decode(bytes: &[u8]) -> Result<Saved, PersistError> {
     let body = Body::decode(unframe(TABLE_MAGIC, bytes)?).map_err(PersistError::Body)?;
-    let mut table = Table::default();
+    let (mut table, epoch) = (Table::default(), body.epoch);
     for item in body.entries {
         let entry = Entry::try_from(item.entry.unwrap_or_default()).map_err(PersistError::Entry)?;
         let key = entry.key();
@@ -103,7 +115,7 @@ pub fn decode(bytes: &[u8]) -> Result<Table, PersistError> {
             return Err(PersistError::EntryTwice(key));
         }
     }
-    Ok(table)
+    Ok(Saved { table, epoch })
 }
 
 /// The bytes of a key ring, for a file that nobody else may read.

@@ -34,6 +34,9 @@ pub struct Terms {
     pub slow_after: Duration,
     /// Time for a verdict after which the control plane closes the stream.
     pub verdict_within: Duration,
+    /// How long a node that has seen a newer view waits for this control plane to catch up. After that the view that it has seen is
+    /// taken for lost, as when a cluster was restored from a backup.
+    pub catch_up_within: Duration,
     /// Largest message, in bytes.
     pub max_message: usize,
 }
@@ -45,6 +48,7 @@ impl Default for Terms {
             dead_after: Duration::from_secs(30),
             slow_after: Duration::from_secs(5),
             verdict_within: Duration::from_secs(120),
+            catch_up_within: Duration::from_secs(30),
             max_message: MAX_MESSAGE,
         }
     }

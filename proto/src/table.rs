@@ -67,7 +67,7 @@ pub struct Backend {
     pub authority: String,
     /// Where MCP requests go; begins with `/`.
     pub path: String,
-    /// Where to connect; at least one.
+    /// Where to connect, no address twice; empty: no pod is ready, and calls are refused until one is.
     pub endpoints: Vec<Endpoint>,
     /// The credential to attach.
     pub outgoing_auth: OutgoingAuth,
@@ -115,6 +115,8 @@ pub struct Endpoint {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// It is about to go (a terminating pod that still serves): sessions that are there stay, new ones go elsewhere.
+    pub draining: bool,
 }
 
 /// A header field with a checked name and value.

@@ -3,6 +3,7 @@
 use crate::binaries::Binaries;
 use crate::credentials::Authority;
 use crate::eventually;
+use crate::kubelet::Kubelet;
 use crate::process::{Process, Reaper};
 use crate::servers::{self, Ports};
 use anyhow::Context as _;
@@ -37,11 +38,12 @@ impl Default for Options {
 ///
 /// No method is bound to the runtime that started the cluster: each `#[tokio::test]` may use a shared one.
 pub struct Cluster {
+    pub(crate) kubelet: OnceCell<Kubelet>,
     // first, since what is dropped first kills all others
     _reaper: Reaper,
     pub(crate) apiserver: Mutex<Option<Process>>,
     controllers: Mutex<Option<Process>>,
-    _etcd: Process,
+    etcd: Process,
     pub(crate) binaries: Binaries,
     pub(crate) ports: Ports,
     pub(crate) authority: Authority,
@@ -82,10 +84,11 @@ impl Cluster {
         let reaper = Reaper::start(&etcd, dir.path())?;
         let authority = Authority::create(dir.path().join("pki"))?;
         let cluster = Self {
+            kubelet: OnceCell::new(),
             _reaper: reaper,
             apiserver: Mutex::new(None),
             controllers: Mutex::new(None),
-            _etcd: etcd,
+            etcd,
             admin: kubeconfig(&authority, dir.path(), ports, "admin", "system:masters").await?,
             binaries,
             ports,
@@ -100,6 +103,11 @@ impl Cluster {
 
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// The process group that ends with the cluster.
+    pub(crate) fn group(&self) -> i32 {
+        self.etcd.id().cast_signed()
     }
 
     /// A kubeconfig file of the cluster's administrator.
@@ -126,7 +134,7 @@ impl Cluster {
     pub async fn pids(&self) -> Vec<u32> {
         let apiserver = self.apiserver.lock().await.as_ref().map(Process::id);
         let controllers = self.controllers.lock().await.as_ref().map(Process::id);
-        [Some(self._etcd.id()), apiserver, controllers].into_iter().flatten().collect()
+        [Some(self.etcd.id()), apiserver, controllers].into_iter().flatten().collect()
     }
 
     /// Makes a namespace whose name begins with `prefix` and that no one else has, ready for pods.
@@ -153,7 +161,7 @@ impl Cluster {
         self.authority.kubeconfig(&path, self.ports.api, &user)?;
         let mut command = servers::controllers(&self.binaries, &self.authority, &path);
         let mut process =
-            Process::start(&mut command, "kube-controller-manager", self.dir(), Some(&self._etcd))?;
+            Process::start(&mut command, "kube-controller-manager", self.dir(), Some(&self.etcd))?;
         let accounts = Api::<ServiceAccount>::namespaced(self.client()?, "default");
         eventually("the controller manager works", READY_LIMIT, async || {
             if let Err(ended) = process.check() {
@@ -184,7 +192,7 @@ impl Cluster {
         }
         let mut command =
             servers::apiserver(&self.binaries, self.ports, &self.authority, self.dir(), self.options)?;
-        let mut process = Process::start(&mut command, "kube-apiserver", self.dir(), Some(&self._etcd))?;
+        let mut process = Process::start(&mut command, "kube-apiserver", self.dir(), Some(&self.etcd))?;
         let client = self.client()?;
         eventually("the API server is ready", READY_LIMIT, async || {
             if let Err(ended) = process.check() {

@@ -18,6 +18,8 @@ mod credentials;
 mod fault;
 mod identity;
 mod kubectl;
+pub mod kubelet;
+mod network;
 mod ports;
 mod process;
 mod servers;
@@ -26,4 +28,9 @@ mod wait;
 pub use audit::AuditLine;
 pub use cluster::{Cluster, Options, shared};
 pub use identity::TokenFor;
+#[doc(hidden)]
+pub use network::enter;
 pub use wait::eventually;
+
+#[doc(hidden)]
+pub use ctor;

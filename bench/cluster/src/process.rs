@@ -60,8 +60,21 @@ impl Process {
         bail!("{} ended ({status}); it said: …{}", self.name, &said[from..])
     }
 
-    pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         kill(self.pid(), signal).with_context(|| format!("cannot send {signal} to {}", self.name))
+    }
+
+    /// Stops all of its threads; [`resume`](Self::resume) lets them go on.
+    pub(crate) async fn pause(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGSTOP)?;
+        // the signal is sent to the process, each thread stops when it next looks
+        let tasks = format!("/proc/{}/task", self.id());
+        eventually("all threads are stopped", STOP_LIMIT, async || all_stopped(&tasks).then_some(())).await
+    }
+
+    /// Ends [`pause`](Self::pause).
+    pub(crate) fn resume(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGCONT)
     }
 
     /// Sends `signal` and waits for the end.
@@ -73,6 +86,15 @@ impl Process {
             .await
             .map(|status| tracing::debug!(name, signal = status.signal(), "stopped"))
     }
+}
+
+/// Whether the state of each thread (proc_pid_stat(5): the first field after the name in brackets) is `T`.
+fn all_stopped(tasks: &str) -> bool {
+    let Ok(entries) = std::fs::read_dir(tasks) else { return false };
+    entries.flatten().all(|entry| {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+    })
 }
 
 impl Drop for Process {

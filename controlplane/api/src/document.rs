@@ -1,11 +1,13 @@
-//! One object as read from a file, with the position of each of its fields.
+//! One object as it was read: from a file, with the position of each of its fields, or from an API server.
 
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Severity, Source};
 use crate::meta::{ObjectMeta, ObjectRef};
 use crate::types::{
-    McpGroupSpec, McpRemoteProxySpec, McpServerEntrySpec, McpServerSpec, VirtualMcpServerSpec,
+    CompositeTool, McpAuthzConfigSpec, McpExternalAuthConfigSpec, McpGroupSpec, McpOidcConfigSpec,
+    McpRemoteProxySpec, McpServerEntrySpec, McpServerSpec, McpTelemetryConfigSpec, McpToolConfigSpec,
+    VirtualMcpServerSpec,
 };
 use crate::yaml::{Segment, Spot};
 
@@ -31,6 +33,18 @@ pub enum Object {
     Entry(Box<Resource<McpServerEntrySpec>>),
     /// Spec 1.5.
     VirtualServer(Box<Resource<VirtualMcpServerSpec>>),
+    /// Spec 1.6.
+    CompositeToolDefinition(Box<Resource<CompositeTool>>),
+    /// Spec 1.7.
+    OidcConfig(Box<Resource<McpOidcConfigSpec>>),
+    /// Spec 1.8.
+    ExternalAuthConfig(Box<Resource<McpExternalAuthConfigSpec>>),
+    /// Spec 1.9.
+    AuthzConfig(Box<Resource<McpAuthzConfigSpec>>),
+    /// Spec 1.10.
+    ToolConfig(Box<Resource<McpToolConfigSpec>>),
+    /// Spec 1.11.
+    TelemetryConfig(Box<Resource<McpTelemetryConfigSpec>>),
 }
 
 /// One object and where it came from.
@@ -40,8 +54,14 @@ pub struct Document {
     pub object_ref: ObjectRef,
     /// Its content. Two documents say the same if their objects are equal.
     pub object: Object,
-    /// The file it stands in.
-    pub file: Arc<str>,
+    /// Where it stands; absent for an object that came from an API server.
+    pub(crate) place: Option<Place>,
+}
+
+/// A document's place in a file, and the places of its fields.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Place {
+    pub(crate) file: Arc<str>,
     pub(crate) spot: Spot,
 }
 
@@ -54,16 +74,27 @@ impl Object {
             Object::RemoteProxy(object) => &object.metadata,
             Object::Entry(object) => &object.metadata,
             Object::VirtualServer(object) => &object.metadata,
+            Object::CompositeToolDefinition(object) => &object.metadata,
+            Object::OidcConfig(object) => &object.metadata,
+            Object::ExternalAuthConfig(object) => &object.metadata,
+            Object::AuthzConfig(object) => &object.metadata,
+            Object::ToolConfig(object) => &object.metadata,
+            Object::TelemetryConfig(object) => &object.metadata,
         }
     }
 }
 
 impl Document {
-    /// Line and column, counted from 1, of a field given as a path such as `spec.config.backends[0].url`; of
-    /// the nearest enclosing field that exists when the field itself is absent.
-    pub fn locate(&self, field: &str) -> (u32, u32) {
-        let mark = self.spot.locate(&Segment::parse(field));
-        (mark.line, mark.column)
+    /// The place of a field given as a path such as `spec.config.backends[0].url`, or of the nearest enclosing
+    /// field that exists when the field itself is absent; none for an object that did not come from a file.
+    pub fn locate(&self, field: &str) -> Option<Source> {
+        let Place { file, spot } = self.place.as_ref()?;
+        Some(spot.locate(&Segment::parse(field)).within(file))
+    }
+
+    /// Whether its deletion has been asked for (`metadata.deletionTimestamp`).
+    pub fn is_deleting(&self) -> bool {
+        self.object.metadata().deletion_timestamp.is_some()
     }
 
     /// An annotation's value.
@@ -80,12 +111,11 @@ impl Document {
         message: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Diagnostic {
-        let (line, column) = self.locate(field);
         Diagnostic {
             severity,
             code,
             object: Some(self.object_ref.clone()),
-            source: Some(Source { file: Arc::clone(&self.file), line, column }),
+            source: self.locate(field),
             field: (!field.is_empty()).then(|| field.to_owned()),
             message: message.into(),
             remedy: remedy.into(),

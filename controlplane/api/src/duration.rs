@@ -1,8 +1,10 @@
 //! Durations in Go's notation, as the resources write them: `30s`, `1h30m`, `1.5s`, `250µs` (spec 1.0).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer};
 
 use crate::read::Complaint;
@@ -107,6 +109,18 @@ fn decimal(value: u128, scale: u128) -> String {
     match fraction.trim_end_matches('0') {
         "" => (value / scale).to_string(),
         fraction => format!("{}.{fraction}", value / scale),
+    }
+}
+
+impl JsonSchema for GoDuration {
+    fn schema_name() -> Cow<'static, str> {
+        "GoDuration".into()
+    }
+
+    /// The length has a bound because the API server wants to know what a rule may cost.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let pattern = r"^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$";
+        json_schema!({"type": "string", "pattern": pattern, "maxLength": 64})
     }
 }
 

@@ -1,8 +1,10 @@
 //! The `toolhive.stacklok.dev` resources as types, and their reading from YAML with positions.
 //!
 //! Bytes in, values and diagnostics out: no file access, no clock, no client. [`read()`] turns one file
-//! into [`Document`]s; [`Store`] keeps the last good documents of many files.
+//! into [`Document`]s, [`read_object`] one object of an API server; [`Store`] keeps the last good documents of many files;
+//! [`crd`] says of the same types what an API server has to know.
 
+pub mod crd;
 pub mod diagnostic;
 pub mod document;
 pub mod duration;
@@ -16,5 +18,5 @@ pub use diagnostic::{Diagnostic, Severity, Source};
 pub use document::{Document, Object, Resource};
 pub use duration::GoDuration;
 pub use meta::{Kind, ObjectMeta, ObjectRef};
-pub use read::{Failure, Reading, read};
+pub use read::{Failure, Reading, read, read_object};
 pub use store::Store;

@@ -27,7 +27,19 @@ pub enum Kind {
     McpServerEntry,
     /// One endpoint that aggregates a group (spec 1.5).
     VirtualMcpServer,
-    /// A kind of the group that exists but is not served yet.
+    /// A composite tool that virtual servers share (spec 1.6).
+    VirtualMcpCompositeToolDefinition,
+    /// OIDC settings that servers share (spec 1.7).
+    McpOidcConfig,
+    /// A credential for backends (spec 1.8).
+    McpExternalAuthConfig,
+    /// Policies that servers share (spec 1.9).
+    McpAuthzConfig,
+    /// Filter and renaming of tools (spec 1.10).
+    McpToolConfig,
+    /// Where traces and metrics go (spec 1.11).
+    McpTelemetryConfig,
+    /// A kind of the group that exists but is not served.
     Opaque(&'static str),
 }
 
@@ -78,23 +90,24 @@ pub struct ObjectMeta {
     pub self_link: Option<String>,
 }
 
-/// Kinds of the group that are read as they are (spec 1.6 to 1.14).
-const OPAQUE: [&str; 9] = [
-    "EmbeddingServer",
-    "MCPAuthzConfig",
-    "MCPExternalAuthConfig",
-    "MCPOIDCConfig",
-    "MCPRegistry",
-    "MCPTelemetryConfig",
-    "MCPToolConfig",
-    "MCPWebhookConfig",
-    "VirtualMCPCompositeToolDefinition",
-];
+/// Kinds of the group that are known by name only (spec 1.12 to 1.14).
+const OPAQUE: [&str; 3] = ["EmbeddingServer", "MCPRegistry", "MCPWebhookConfig"];
 
 impl Kind {
     /// The kinds that are served.
-    pub const SERVED: [Kind; 5] =
-        [Kind::McpGroup, Kind::McpServer, Kind::McpRemoteProxy, Kind::McpServerEntry, Kind::VirtualMcpServer];
+    pub const SERVED: [Kind; 11] = [
+        Kind::McpGroup,
+        Kind::McpServer,
+        Kind::McpRemoteProxy,
+        Kind::McpServerEntry,
+        Kind::VirtualMcpServer,
+        Kind::VirtualMcpCompositeToolDefinition,
+        Kind::McpOidcConfig,
+        Kind::McpExternalAuthConfig,
+        Kind::McpAuthzConfig,
+        Kind::McpToolConfig,
+        Kind::McpTelemetryConfig,
+    ];
     /// The kinds that are backends.
     pub const BACKENDS: [Kind; 3] = [Kind::McpServer, Kind::McpRemoteProxy, Kind::McpServerEntry];
 
@@ -106,8 +119,28 @@ impl Kind {
             Kind::McpRemoteProxy => "MCPRemoteProxy",
             Kind::McpServerEntry => "MCPServerEntry",
             Kind::VirtualMcpServer => "VirtualMCPServer",
+            Kind::VirtualMcpCompositeToolDefinition => "VirtualMCPCompositeToolDefinition",
+            Kind::McpOidcConfig => "MCPOIDCConfig",
+            Kind::McpExternalAuthConfig => "MCPExternalAuthConfig",
+            Kind::McpAuthzConfig => "MCPAuthzConfig",
+            Kind::McpToolConfig => "MCPToolConfig",
+            Kind::McpTelemetryConfig => "MCPTelemetryConfig",
             Kind::Opaque(name) => name,
         }
+    }
+
+    /// As in the URLs of an API server: `mcpgroups`.
+    pub fn plural(self) -> String {
+        let singular = self.singular();
+        match singular.strip_suffix('y') {
+            Some(stem) => format!("{stem}ies"),
+            None => format!("{singular}s"),
+        }
+    }
+
+    /// As `kubectl` also takes it: `mcpgroup`.
+    pub fn singular(self) -> String {
+        self.as_str().to_ascii_lowercase()
     }
 
     /// The kind of that name, if the group has it.

@@ -1,8 +1,9 @@
-//! One file's bytes to documents and diagnostics. All problems of a document are reported where that is
+//! One file's bytes, or one object of an API server, to documents and diagnostics. All problems of a document are reported where that is
 //! possible, not only the first.
 
 mod complaint;
 mod envelope;
+mod manifest;
 mod nearest;
 mod recover;
 mod text;
@@ -10,18 +11,21 @@ mod text;
 use std::sync::Arc;
 
 pub(crate) use complaint::Complaint;
+pub use manifest::{Manifest, manifests};
 
-use crate::diagnostic::{Diagnostic, Severity, Source};
+use serde_json::{Map, Value};
+
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::document::Document;
 use crate::meta::ObjectRef;
-use crate::yaml::{self, Flaw, Mark, Tree};
+use crate::yaml::{self, Flaw, Mark, Spot, Tree};
 
 /// Files above this size are refused.
 pub const MAX_FILE_BYTES: usize = 4 << 20;
 /// Problems reported per document; more would not help anybody.
 pub(crate) const MAX_PROBLEMS: usize = 50;
 
-/// What a file holds.
+/// What a file, or an API server's answer, holds.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
     /// The objects that are well-formed, in the order of the file.
@@ -45,7 +49,7 @@ pub enum Failure {
 
 /// Reads a file: YAML or JSON, any number of documents, lists included. `file` is used in positions only.
 pub fn read(file: &str, bytes: &[u8]) -> Reading {
-    let mut reader = Reader { file: file.into(), reading: Reading::default() };
+    let mut reader = Reader { file: Some(file.into()), reading: Reading::default() };
     match text::decode(bytes) {
         Ok(text) => {
             reader.reading.blank = text.trim().is_empty();
@@ -53,16 +57,39 @@ pub fn read(file: &str, bytes: &[u8]) -> Reading {
         }
         Err(flaw) => reader.fatal(&flaw),
     }
-    Diagnostic::sort(&mut reader.reading.diagnostics);
-    reader.reading
+    reader.finish()
+}
+
+/// Reads one object as an API server gives it. Its diagnostics have no `source`, its document no place.
+pub fn read_object(value: &Value) -> Reading {
+    let mut reader = Reader { file: None, reading: Reading::default() };
+    envelope::document(&mut reader, &without_records(value), &Spot::NOWHERE);
+    reader.finish()
+}
+
+/// A copy without what may be large and is never read here: the status, and who applied which field.
+fn without_records(value: &Value) -> Value {
+    let Value::Object(fields) = value else { return value.clone() };
+    let kept = fields.iter().filter(|(name, _)| *name != "status");
+    let mut kept: Map<_, _> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    if let Some(Value::Object(metadata)) = kept.get_mut("metadata") {
+        metadata.shift_remove("managedFields");
+    }
+    Value::Object(kept)
 }
 
 pub(crate) struct Reader {
-    file: Arc<str>,
+    /// Absent for an object of an API server.
+    file: Option<Arc<str>>,
     reading: Reading,
 }
 
 impl Reader {
+    fn finish(mut self) -> Reading {
+        Diagnostic::sort(&mut self.reading.diagnostics);
+        self.reading
+    }
+
     fn stream(&mut self, stream: &yaml::Stream) {
         for tree in &stream.trees {
             self.tree(tree);
@@ -106,7 +133,7 @@ impl Reader {
         field: Option<String>,
         complaint: Complaint,
     ) {
-        let source = Some(Source { file: Arc::clone(&self.file), line: at.line, column: at.column });
+        let source = self.file.as_ref().map(|file| at.within(file));
         let Complaint { code, message, remedy } = complaint;
         self.reading.diagnostics.push(Diagnostic { severity, code, object, source, field, message, remedy });
     }

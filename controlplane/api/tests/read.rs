@@ -1,6 +1,7 @@
 //! What reading says about good and bad files.
 
-use tidegate_controlplane_api::{Failure, Kind, Object, ObjectRef, Store, read};
+use serde_json::json;
+use tidegate_controlplane_api::{Document, Failure, Kind, Object, ObjectRef, Store, read, read_object};
 
 const SERVER: &str = "\
 apiVersion: toolhive.stacklok.dev/v1alpha1
@@ -23,6 +24,10 @@ fn lines(bytes: &[u8]) -> Vec<String> {
     read("f.yaml", bytes).diagnostics.iter().map(ToString::to_string).collect()
 }
 
+fn place(document: &Document, field: &str) -> String {
+    document.locate(field).map(|place| place.to_string()).unwrap_or_default()
+}
+
 fn check(text: &str, expected: &[&str]) {
     assert_eq!(lines(text.as_bytes()), expected, "{text}");
 }
@@ -33,8 +38,8 @@ fn a_guide_manifest_reads_without_a_word() {
     let reading = read("f.yaml", SERVER.as_bytes());
     let document = &reading.documents[0];
     assert_eq!(document.object_ref, ObjectRef::new(Kind::VirtualMcpServer, "default", "demo"));
-    assert_eq!(document.locate("spec.config.operational.timeouts.perWorkload.slow"), (14, 29));
-    assert_eq!(document.locate("spec.config.operational.failureHandling.x"), (11, 5));
+    assert_eq!(place(document, "spec.config.operational.timeouts.perWorkload.slow"), "f.yaml:14:29");
+    assert_eq!(place(document, "spec.config.operational.failureHandling.x"), "f.yaml:11:5");
     let Object::VirtualServer(object) = &document.object else { panic!() };
     let timeouts = object.spec.config.as_ref().unwrap().operational.as_ref().unwrap().timeouts.as_ref();
     assert_eq!(timeouts.unwrap().default.unwrap().to_string(), "1m30s");
@@ -122,7 +127,7 @@ spec:
     let Object::Entry(entry) = &reading.documents[1].object else { panic!() };
     assert_eq!(entry.spec.remote_url.0, "https://b.example/mcp");
     assert_eq!(entry.spec.transport.as_str(), "streamable-http");
-    assert_eq!(reading.documents[1].locate("spec.remoteUrl"), (13, 25));
+    assert_eq!(place(&reading.documents[1], "spec.remoteUrl"), "f.yaml:13:25");
 }
 
 #[test]
@@ -138,6 +143,85 @@ fn lists_and_json_are_read() {
         "f.json:3:9: info[foreign-kind]: Secret s (v1) is not read here; remedy: nothing to do; in a cluster, \
          apply it with kubectl"
     );
+}
+
+#[test]
+fn an_object_of_an_api_server_has_no_place() {
+    let mut object = json!({
+        "apiVersion": "toolhive.stacklok.dev/v1beta1",
+        "kind": "MCPGroup",
+        "metadata": {"name": "tools", "generation": 3, "managedFields": [{"manager": "kubectl"}]},
+        "spec": {"description": "all of them"},
+        "status": {"phase": "Ready", "conditions": "not even read"},
+    });
+    let reading = read_object(&object);
+    assert_eq!((reading.diagnostics, reading.failures), (vec![], vec![]));
+    let [document] = &reading.documents[..] else { panic!("{:?}", reading.documents) };
+    assert_eq!(document.object_ref, ObjectRef::new(Kind::McpGroup, "default", "tools"));
+    assert_eq!(document.locate("spec"), None);
+    assert_eq!(document.object.metadata().generation, 3);
+    assert!(document.object.metadata().managed_fields.is_empty());
+
+    object["spec"] = json!({"descripton": 1});
+    let reading = read_object(&object);
+    assert_eq!(reading.failures, [Failure::Object(document.object_ref.clone())]);
+    assert_eq!(
+        reading.diagnostics[0].to_string(),
+        "error[unknown-field]: MCPGroup default/tools: spec.descripton: no such field; remedy: did you mean \
+         description?"
+    );
+}
+
+#[test]
+fn every_kind_of_the_group_is_read_or_known_by_name() {
+    let text = "\
+apiVersion: toolhive.stacklok.dev/v1alpha1
+kind: VirtualMCPCompositeToolDefinition
+metadata: {name: report}
+spec:
+  name: report
+  steps:
+  - {id: a, tool: clock_now, onError: {action: retry, retryCount: 2}}
+  - {id: b, type: forEach, collection: '{{.steps.a.output}}', step: {tool: notes_add}}
+---
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: MCPOIDCConfig
+metadata: {name: idp}
+spec: {type: inline, inline: {issuer: https://idp.example, jwksAllowPrivateIP: true}}
+---
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: MCPExternalAuthConfig
+metadata: {name: key}
+spec: {type: headerInjection, headerInjection: {headerName: X-Key, valueSecretRef: {name: s, key: k}}}
+---
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: MCPAuthzConfig
+metadata: {name: policies}
+spec: {type: cedarv1, config: {policies: ['permit(principal, action, resource);'], entities_json: '[]'}}
+---
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: MCPToolConfig
+metadata: {name: few}
+spec: {toolsFilter: [now], toolsOverride: {now: {name: time, annotations: {readOnlyHint: true}}}}
+---
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: MCPTelemetryConfig
+metadata: {name: otel}
+spec: {openTelemetry: {enabled: true, endpoint: otel:4318, tracing: {enabled: true, samplingRate: '0.1'}}}
+---
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: EmbeddingServer
+metadata: {name: tei}
+";
+    check(
+        text,
+        &[
+            "f.yaml:35:1: info[kind-not-served]: EmbeddingServer default/tei: EmbeddingServer is accepted, but has no \
+           effect yet; remedy: nothing to do; what refers to it is reported where it matters",
+        ],
+    );
+    let kinds = read("f.yaml", text.as_bytes()).documents.into_iter().map(|d| d.object_ref.kind);
+    assert_eq!(kinds.collect::<Vec<_>>(), Kind::SERVED[5..]);
 }
 
 #[test]

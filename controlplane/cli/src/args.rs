@@ -1,5 +1,7 @@
 //! The command line of `tidegate`.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -21,6 +23,9 @@ Examples:
     tidegate get vmcp
     tidegate get tools -o wide
     tidegate describe virtualserver demo
+
+  The same of a cluster, through its kubeconfig:
+    tidegate get vmcp -n team --context staging
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments.";
 
@@ -58,23 +63,40 @@ Examples:
   For programs (one object with `diagnostics` and the counts):
     tidegate validate -f ./mcp -o json
 
+  Ask the cluster, too, whether it would take each object, of every kind (its CRDs, admission and permissions):
+    tidegate validate -f ./mcp --cluster
+    tidegate validate -f ./mcp --context staging -n team
+
+Without a cluster this is all that CI needs: the rules are built in. With one, each object is also sent as a server-side dry \
+run, as `kubectl apply --server-side --force-conflicts --dry-run=server` would, which finds what only that cluster knows: \
+other CRDs, webhooks, quotas, a missing namespace. Nothing is changed.
+
 Exit codes: 0 no errors (warnings are allowed), 1 errors, 2 wrong arguments.";
 
 const GET_EXAMPLES: &str = "\
 Examples:
   tidegate get virtualservers                 # or: vmcp, vs
-  tidegate get backends -A -o wide            # in all namespaces, with messages
-  tidegate get tools
-  tidegate get nodes
+  tidegate get backends -A -o wide            # in all namespaces, with more columns
+  tidegate get mcpservers,mcpgroups -l app=x  # of a cluster
+  tidegate get toolhive                       # of a cluster: all kinds
   tidegate get vmcp demo -o yaml
   tidegate get vmcp -w                        # stay, and print what changes
-  tidegate get backends --control-plane http://10.0.0.5:4486";
+  tidegate get tools                          # of a control plane
+  tidegate get nodes --control-plane http://10.0.0.5:4486
+
+\
+What is asked: a control plane with --control-plane; a cluster with --kubeconfig or --context; else what TIDEGATE_CONTROL_PLANE or \
+KUBECONFIG names; else the `tidegate up` that runs on this machine; else ~/.kube/config or the pod's service account. A cluster's \
+columns are those of `kubectl get`; tools and nodes are known to control planes only.";
 
 const DESCRIBE_EXAMPLES: &str = "\
 Examples:
   tidegate describe virtualserver demo
   tidegate describe backend clock -n team
-  tidegate describe node $(hostname)";
+  tidegate describe mcpgroup/tools --context staging   # with its events
+  tidegate describe node $(hostname)
+
+What is asked is decided as for `tidegate get`.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -96,13 +118,13 @@ pub(crate) enum Command {
     /// Serve a directory of manifests on this machine
     #[command(after_help = UP_EXAMPLES)]
     Up(UpArgs),
-    /// Check manifests; needs nothing running
+    /// Check manifests; needs nothing running, can ask a cluster
     #[command(after_help = VALIDATE_EXAMPLES)]
     Validate(ValidateArgs),
-    /// List what a running control plane shows
+    /// List what a cluster keeps, or a running control plane shows
     #[command(after_help = GET_EXAMPLES)]
     Get(GetArgs),
-    /// Show everything about one virtual server, backend or node
+    /// Show everything about one object: a virtual server, a backend, a node…
     #[command(after_help = DESCRIBE_EXAMPLES)]
     Describe(DescribeArgs),
     /// List the tools of a virtual server, and call one
@@ -116,6 +138,12 @@ pub(crate) enum Command {
     /// Serve a stdio MCP server over streamable HTTP
     #[command(hide = true)]
     Bridge(BridgeArgs),
+    /// Copy this program into a folder
+    #[command(hide = true)]
+    CopyTo {
+        /// Which folder
+        folder: PathBuf,
+    },
     /// End the process groups named on standard input when it closes
     #[command(hide = true)]
     Leash,

@@ -11,8 +11,6 @@ use tidegate_proto::wire::{StateReply, StateRequest};
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::state_dir;
-
 /// How long a control plane may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The state of a thousand virtual servers is some megabytes.
@@ -25,14 +23,6 @@ pub(crate) enum Address {
     Unix(PathBuf),
     /// `http://HOST:PORT`.
     Http(String),
-}
-
-/// Which control plane to ask.
-#[derive(clap::Args, Debug)]
-pub(crate) struct ControlPlaneArg {
-    /// The control plane to ask [default: the socket of `tidegate up` in the default state directory]
-    #[arg(long, value_name = "unix:PATH|http://HOST:PORT", env = "TIDEGATE_CONTROL_PLANE")]
-    control_plane: Option<Address>,
 }
 
 /// Why there is no state to show.
@@ -62,16 +52,6 @@ pub(crate) enum InspectError {
 pub(crate) struct States {
     address: Address,
     stream: tonic::Streaming<StateReply>,
-}
-
-impl ControlPlaneArg {
-    /// The address given, else the default one.
-    pub(crate) fn address(&self) -> anyhow::Result<Address> {
-        match &self.control_plane {
-            Some(address) => Ok(address.clone()),
-            None => Ok(Address::Unix(state_dir::control_socket(&state_dir::default())?)),
-        }
-    }
 }
 
 impl Address {

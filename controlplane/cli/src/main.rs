@@ -3,6 +3,8 @@
 mod args;
 mod bridge;
 mod call;
+mod cluster;
+mod copy_to;
 mod describe;
 mod get;
 mod inspect;
@@ -13,6 +15,7 @@ mod resources;
 mod signals;
 mod state_dir;
 mod table;
+mod target;
 mod up;
 mod validate;
 
@@ -27,21 +30,34 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            let paint = Paint::for_stream(&std::io::stderr());
-            eprintln!("{} {}", paint.red("error:"), describe_error(&error));
+            report(&error);
             ExitCode::FAILURE
         }
     }
 }
 
+/// Says all of them; the last one is the outcome.
+fn report_all(mut errors: Vec<anyhow::Error>) -> anyhow::Result<()> {
+    let last = errors.pop();
+    errors.iter().for_each(report);
+    last.map_or(Ok(()), Err)
+}
+
+/// Says an error on standard error.
+fn report(error: &anyhow::Error) {
+    let paint = Paint::for_stream(&std::io::stderr());
+    eprintln!("{} {}", paint.red("error:"), describe_error(error));
+}
+
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Validate(args) => return validate::run(args),
+        Command::Validate(args) => return block_on(validate::run(args)),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut text);
             output::print(&String::from_utf8_lossy(&text))?;
         }
+        Command::CopyTo { folder } => copy_to::run(&folder)?,
         Command::Leash => up::leash::run(),
         Command::Up(args) => block_on(up::run(args))?,
         Command::Get(args) => block_on(get::run(args))?,
@@ -55,7 +71,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn block_on(future: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(future)
 }
 

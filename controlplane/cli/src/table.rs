@@ -1,5 +1,7 @@
 //! Tables as kubectl prints them: aligned columns, no lines.
 
+use std::borrow::Cow;
+
 use comfy_table::{Attribute, Cell as Drawn, Color, ContentArrangement, Table, presets};
 
 use crate::paint::Paint;
@@ -30,15 +32,21 @@ pub(crate) enum Tone {
 #[derive(Clone, Debug)]
 pub(crate) struct Grid {
     /// In capitals.
-    pub(crate) headers: Vec<&'static str>,
+    headers: Vec<Cow<'static, str>>,
     /// Each as long as the headers.
-    pub(crate) rows: Vec<Vec<Cell>>,
+    rows: Vec<Vec<Cell>>,
 }
+
+/// How wide the columns of what was printed are, so that rows printed later stand below.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Widths(Vec<usize>);
 
 impl Cell {
     /// With a tone; an empty text shows as nothing, as kubectl does.
     pub(crate) fn new(text: impl Into<String>, tone: Tone) -> Self {
-        Self { text: text.into(), tone }
+        let mut text = text.into();
+        text.truncate(text.trim_end().len());
+        Self { text, tone }
     }
 }
 
@@ -55,14 +63,39 @@ impl From<String> for Cell {
 }
 
 impl Grid {
+    /// With headers in capitals, and rows as long as they.
+    pub(crate) fn new<H: Into<Cow<'static, str>>>(
+        headers: impl IntoIterator<Item = H>,
+        rows: impl IntoIterator<Item = Vec<Cell>>,
+    ) -> Self {
+        let headers = headers.into_iter().map(Into::into).collect();
+        Self { headers, rows: rows.into_iter().collect() }
+    }
+
+    /// How many rows it has.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// The whole table; long cells are broken to fit into `width` columns, when there is a width.
     pub(crate) fn render(&self, paint: Paint, width: Option<u16>) -> String {
         self.draw(true, paint, width)
     }
 
-    /// The rows alone.
-    pub(crate) fn render_rows(&self, paint: Paint, width: Option<u16>) -> String {
-        self.draw(false, paint, width)
+    /// The next part of a table that grows: with headers when nothing of it was printed yet.
+    pub(crate) fn render_next(mut self, paint: Paint, widths: &mut Widths) -> String {
+        let first = widths.0.is_empty();
+        widths.0.resize(self.headers.len(), 0);
+        for (index, width) in widths.0.iter_mut().enumerate() {
+            let cells = self.rows.iter().map(|row| row[index].text.chars().count());
+            *width = cells.chain([*width, self.headers[index].chars().count()]).max().unwrap_or_default();
+        }
+        for row in &mut self.rows {
+            for (cell, width) in row.iter_mut().zip(&widths.0) {
+                cell.widen(*width);
+            }
+        }
+        self.draw(first, paint, None)
     }
 
     fn draw(&self, headers: bool, paint: Paint, width: Option<u16>) -> String {
@@ -77,7 +110,9 @@ impl Grid {
             table.force_no_tty()
         };
         if headers {
-            table.set_header(self.headers.iter().map(|name| Drawn::new(name).add_attribute(Attribute::Bold)));
+            table.set_header(
+                self.headers.iter().map(|name| Drawn::new(name.as_ref()).add_attribute(Attribute::Bold)),
+            );
         }
         table.add_rows(self.rows.iter().map(|row| row.iter().map(Cell::drawn)));
         let last = self.headers.len().saturating_sub(1);
@@ -89,11 +124,16 @@ impl Grid {
 }
 
 impl Cell {
+    fn widen(&mut self, width: usize) {
+        let missing = width.saturating_sub(self.text.chars().count());
+        self.text.extend(std::iter::repeat_n(' ', missing));
+    }
+
     fn drawn(&self) -> Drawn {
         // Line breaks and escape sequences of backends must not draw on the user's terminal.
         let text: String =
             self.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
-        let cell = Drawn::new(text.trim_end());
+        let cell = Drawn::new(text);
         match self.tone {
             Tone::Plain => cell,
             Tone::Good => cell.fg(Color::Green),
@@ -108,18 +148,12 @@ impl Cell {
 mod tests {
     use super::*;
 
+    const HEADERS: [&str; 3] = ["NAME", "PHASE", "MESSAGE"];
+
     fn grid() -> Grid {
-        Grid {
-            headers: vec!["NAME", "PHASE", "MESSAGE"],
-            rows: vec![
-                vec!["demo".into(), Cell::new("Ready", Tone::Good), "".into()],
-                vec![
-                    "a-longer-name".into(),
-                    Cell::new("Failed", Tone::Bad),
-                    "two\nlines \u{1b}[31mred".into(),
-                ],
-            ],
-        }
+        let ready = vec!["demo".into(), Cell::new("Ready", Tone::Good), "".into()];
+        let message = "two\nlines \u{1b}[31mred".into();
+        Grid::new(HEADERS, [ready, vec!["a-longer-name".into(), Cell::new("Failed", Tone::Bad), message]])
     }
 
     #[test]
@@ -131,8 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn rows_alone_have_no_header() {
-        assert_eq!(grid().render_rows(Paint::off(), None).lines().count(), 2);
+    fn rows_that_come_later_stand_below_and_have_no_header() {
+        let mut widths = Widths::default();
+        assert_eq!(grid().render_next(Paint::off(), &mut widths).lines().count(), 3);
+        let later = Grid::new(HEADERS, [vec!["demo".into(), "Pending".into(), "why".into()]]);
+        let expected = "demo            Pending   why";
+        assert_eq!(later.render_next(Paint::off(), &mut widths), expected);
+        let latest = Grid::new(HEADERS, [vec!["demo".into(), "Ready".into(), "".into()]]);
+        assert_eq!(latest.render_next(Paint::off(), &mut widths), "demo            Ready");
     }
 
     #[test]

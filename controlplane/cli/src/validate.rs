@@ -1,5 +1,6 @@
-//! `tidegate validate`: what a control plane would say to these manifests. Needs nothing running.
+//! `tidegate validate`: what a control plane would say to these manifests, and where asked for, a cluster.
 
+mod dry_run;
 mod input;
 mod report;
 
@@ -8,7 +9,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use tidegate_controlplane_api::Diagnostic;
 
+use crate::cluster::{Cluster, ClusterArgs};
 use crate::output::{self, Format, print};
 use crate::paint::Paint;
 use report::Report;
@@ -22,6 +25,14 @@ pub(crate) struct ValidateArgs {
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
+    /// Ask the cluster of the kubeconfig, too: a dry run of each object, of every kind; nothing is changed
+    #[arg(long)]
+    cluster: bool,
+    /// For the cluster: where objects without a namespace go [default: that of the context]
+    #[arg(short, long, value_name = "NAMESPACE", requires = "cluster")]
+    namespace: Option<String>,
+    #[command(flatten)]
+    target: ClusterArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -33,11 +44,22 @@ enum Output {
 }
 
 /// Prints the findings; the exit code is 1 when one of them is an error.
-pub(crate) fn run(args: ValidateArgs) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: ValidateArgs) -> anyhow::Result<ExitCode> {
     if args.files.iter().any(|file| file.as_os_str() == "-") && std::io::stdin().is_terminal() {
         eprintln!("Reading manifests from standard input; end with Ctrl-D.");
     }
-    let report = Report::new(input::check(&args.files)?);
+    let checked = input::check(&args.files)?;
+    let mut findings = checked.findings;
+    // Naming a cluster is asking it.
+    if args.cluster || args.target.is_given() {
+        let cluster = Cluster::connect(&args.target).await?;
+        let namespace = args.namespace.as_deref().unwrap_or(cluster.namespace());
+        let answer = dry_run::ask(&cluster, namespace, &checked.files.manifests()?).await?;
+        findings.diagnostics.extend(answer.diagnostics);
+        Diagnostic::sort(&mut findings.diagnostics);
+        findings.cluster = Some(answer.count);
+    }
+    let report = Report::new(findings);
     match args.output {
         Output::Text => print(&report.text(Paint::for_stream(&std::io::stdout())))?,
         Output::Json => print(&output::text(Format::Json, &report)?)?,

@@ -29,7 +29,7 @@ fn known(kind: Kind) -> &'static [&'static str] {
         Kind::VirtualMcpServer => {
             &[LISTEN, CONNECT_TIMEOUT, IDLE_TIMEOUT, TOOL_TIMEOUTS, BREAKER_SCOPE, RETRY]
         }
-        Kind::McpGroup | Kind::Opaque(_) => &[],
+        _ => &[],
     }
 }
 

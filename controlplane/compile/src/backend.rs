@@ -2,27 +2,33 @@
 
 pub(crate) mod address;
 pub(crate) mod egress;
+mod front;
 pub(crate) mod headers;
 mod limits;
 mod remote;
 mod server;
+mod settle;
+mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tidegate_controlplane_api::{Document, Kind, Object, ObjectRef};
 use tidegate_proto::table::{
-    Backend, BackendId, Egress, Entry, Header, Limits, Locality, OutgoingAuth, Transport,
+    Backend, BackendId, Egress, Endpoint, Header, Limits, Locality, OutgoingAuth, Transport,
 };
 
 use crate::annotation;
-use crate::compiled::{Command, Condition, Hold, ObjectStatus, Phase, Withheld};
+use crate::compiled::{Command, Condition, Withheld};
 use crate::draft::{Draft, backend_id};
+use crate::front::{Front, Fronts};
 use crate::group::{self, Groups};
 use crate::report::Report;
 use crate::view::ClusterView;
+use crate::view::cluster::Cluster;
 
 use address::Address;
+use workload::Running;
 
 /// What virtual servers need to know of each backend resource.
 pub(crate) type Backends<'a> = BTreeMap<&'a ObjectRef, Fact>;
@@ -40,6 +46,8 @@ pub(crate) struct Fact {
 /// What the kinds have in common once they are understood.
 pub(crate) struct Parts {
     pub(crate) address: Address,
+    /// Where to connect.
+    pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) transport: Transport,
     pub(crate) locality: Locality,
     pub(crate) headers: Vec<Header>,
@@ -56,15 +64,56 @@ struct Outcome {
     conditions: Vec<Condition>,
 }
 
-pub(crate) fn compile_all<'a>(view: &'a ClusterView, groups: &Groups, draft: &mut Draft) -> Backends<'a> {
+/// What a backend is compiled from, beside its own document.
+struct Surroundings<'a> {
+    groups: &'a Groups,
+    /// Backends of other kinds with its name.
+    rivals: Option<&'a BTreeSet<&'a ObjectRef>>,
+    place: Option<Place<'a>>,
+}
+
+/// The cluster, as one backend sees it.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    cluster: &'a Cluster,
+    fronts: &'a Fronts,
+    /// Absent: it has none.
+    front: Option<&'a Front>,
+}
+
+impl Surroundings<'_> {
+    fn has_front(&self) -> bool {
+        self.place.is_some_and(|place| place.front.is_some())
+    }
+}
+
+pub(crate) fn compile_all<'a>(
+    view: &'a ClusterView,
+    fronts: Option<&Fronts>,
+    groups: &Groups,
+    draft: &mut Draft,
+) -> Backends<'a> {
     let rivals = rivals(view);
     let mut facts = Backends::new();
     for document in Kind::BACKENDS.into_iter().flat_map(|kind| view.of_kind(kind)) {
         let object = &document.object_ref;
-        let outcome = compile(document, groups, rivals.get(&name_of(object)), draft);
-        facts.insert(object, settle(document, outcome, draft));
+        let place = view.cluster().zip(fronts);
+        let place = place.map(|(cluster, fronts)| Place { cluster, fronts, front: fronts.of(object) });
+        let surroundings = Surroundings { groups, rivals: rivals.get(&name_of(object)), place };
+        let outcome = compile(document, &surroundings, draft);
+        facts.insert(object, settle::settle(document, &surroundings, outcome, draft));
     }
     facts
+}
+
+/// What is kept of an MCPServer that cannot be read is called at the pods that it has now.
+pub(crate) fn follow_unreadable(view: &ClusterView, draft: &mut Draft) {
+    let Some(cluster) = view.cluster() else { return };
+    for object in view.unreadable() {
+        if let Some(facts) = cluster.workloads.get(object) {
+            draft.compiled.endpoints.insert(backend_id(object), workload::endpoints(Some(facts)));
+        }
+    }
 }
 
 type Name = (Arc<str>, Arc<str>);
@@ -84,63 +133,39 @@ fn rivals(view: &ClusterView) -> BTreeMap<Name, BTreeSet<&ObjectRef>> {
     names
 }
 
-fn compile(
-    document: &Document,
-    groups: &Groups,
-    rivals: Option<&BTreeSet<&ObjectRef>>,
-    draft: &mut Draft,
-) -> Outcome {
+fn compile(document: &Arc<Document>, surroundings: &Surroundings<'_>, draft: &mut Draft) -> Outcome {
+    let place = surroundings.place;
     let mut report = Report::new(document, &mut draft.diagnostics);
     let mut conditions = Vec::new();
     annotation::check_known(&mut report);
-    check_group(&mut report, groups, &mut conditions);
-    check_name(&mut report, rivals, &mut conditions);
+    check_group(&mut report, surroundings, &mut conditions);
+    check_name(&mut report, surroundings.rivals, &mut conditions);
+    let in_cluster = place.is_some();
     let (parts, command, needs_credential) = match &document.object {
-        Object::Server(server) => server::compile(&mut report, &server.spec),
-        Object::RemoteProxy(proxy) => remote::proxy(&mut report, &proxy.spec, &mut conditions),
+        Object::Server(server) => match place.and_then(|place| running(document, place)) {
+            Some(running) => {
+                let (parts, needs_credential) = running.compile(&mut report, &mut conditions);
+                (parts, None, needs_credential)
+            }
+            None => server::compile(&mut report, &server.spec, in_cluster),
+        },
+        Object::RemoteProxy(proxy) => remote::proxy(&mut report, &proxy.spec, in_cluster, &mut conditions),
         Object::Entry(entry) => remote::entry(&mut report, &entry.spec, &mut conditions),
-        Object::Group(_) | Object::VirtualServer(_) => (None, None, false),
+        _ => (None, None, false),
     };
     Outcome { parts, command, withheld: report.withheld().cloned(), needs_credential, conditions }
 }
 
-/// Puts a backend into the table or among the withheld, and writes its status.
-fn settle(document: &Document, outcome: Outcome, draft: &mut Draft) -> Fact {
-    let Outcome { parts, command, withheld, needs_credential, mut conditions } = outcome;
-    let object = &document.object_ref;
-    let id = backend_id(object);
-    let (url, headers) = parts.as_ref().map_or_else(Default::default, |parts| {
-        (parts.address.url.clone(), parts.headers.iter().map(|header| header.name.clone()).collect())
-    });
-    let in_order = if object.kind == Kind::McpServerEntry { Phase::Valid } else { Phase::FromHealth };
-    let mut status = ObjectStatus { url: (!url.is_empty()).then(|| url.clone()), ..ObjectStatus::default() };
-    match (&withheld, parts) {
-        (None, Some(parts)) => {
-            status.phase = in_order;
-            conditions.push(Condition::of("Valid", true, "ConfigValid", "the configuration is valid"));
-            // a backend of no group is nobody's
-            if group::group_of(document).is_some() {
-                draft.compiled.table.insert(Entry::Backend(parts.into_backend(id.clone(), &object.name)));
-                draft.compiled.commands.extend(command);
-            }
-        }
-        (withheld, _) => {
-            let reason = withheld.as_ref().map_or("", |withheld| &withheld.reason);
-            let hold = withheld.as_ref().map_or(Hold::KeepPrevious, |withheld| withheld.hold);
-            status.phase = Phase::Failed;
-            reason.clone_into(&mut status.message);
-            conditions.push(Condition::of("Valid", false, "ConfigInvalid", reason));
-            draft.withhold(object, hold, reason);
-        }
-    }
-    status.conditions = conditions;
-    draft.status.insert(object.clone(), status);
-    Fact { id, url, headers, withheld, needs_credential }
+/// An MCPServer that the cluster runs.
+fn running<'a>(document: &'a Arc<Document>, place: Place<'a>) -> Option<Running<'a>> {
+    let Object::Server(server) = &document.object else { return None };
+    let running = Running { document, spec: &server.spec, cluster: place.cluster, front: place.front? };
+    workload::is_run(document).then_some(running)
 }
 
 impl Parts {
     pub(crate) fn into_backend(self, id: BackendId, workload: &str) -> Backend {
-        let Self { address, transport, locality, headers, egress, limits } = self;
+        let Self { address, endpoints, transport, locality, headers, egress, limits } = self;
         Backend {
             id,
             workload: workload.to_owned(),
@@ -149,7 +174,7 @@ impl Parts {
             tls: address.tls,
             authority: address.authority,
             path: address.path,
-            endpoints: vec![address.endpoint],
+            endpoints,
             outgoing_auth: OutgoingAuth::Unauthenticated,
             headers,
             egress,
@@ -158,12 +183,22 @@ impl Parts {
     }
 }
 
-fn check_group(report: &mut Report<'_>, groups: &Groups, conditions: &mut Vec<Condition>) {
+fn check_group(report: &mut Report<'_>, surroundings: &Surroundings<'_>, conditions: &mut Vec<Condition>) {
     let Some(name) = group::group_of(report.document) else {
+        if surroundings.has_front() {
+            return;
+        }
         let why = "it names no group, so that no virtual server discovers it (spec.groupRef.name)";
         return report.no_effect("spec", why);
     };
-    if group::find(groups, &report.document.object_ref, name).is_some() {
+    let found = group::find(surroundings.groups, &report.document.object_ref, name);
+    if found.is_some_and(|group| group.deleting) {
+        let message = "Referenced MCPGroup is being deleted";
+        conditions.push(Condition::of("GroupRefValidated", false, "GroupRefNotFound", message));
+        let remedy = "name another group, or none";
+        return report.warn("group-not-ready", "spec.groupRef.name", message, remedy);
+    }
+    if found.is_some() {
         let message = format!("MCPGroup {name} exists");
         return conditions.push(Condition::of("GroupRefValidated", true, "GroupRefIsValid", message));
     }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::child::{Child, ChildKey};
+use crate::child::{Child, ChildKey, ChildKind};
 use tidegate_controlplane_api::types::ServerTransport;
 use tidegate_controlplane_api::{Diagnostic, ObjectRef};
-use tidegate_proto::table::{BackendId, EntryKey, Member, Table, VirtualServerId};
+use tidegate_proto::table::{BackendId, Endpoint, EntryKey, Member, Table, VirtualServerId};
 
 /// What a view means.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,14 +18,30 @@ pub struct Compiled {
     pub status: BTreeMap<ObjectRef, ObjectStatus>,
     /// What is to be in the cluster; empty for a directory.
     pub children: BTreeMap<ChildKey, Child>,
+    /// Owners and kinds of children of which it is not known what they should be: what is there, and not in `children`,
+    /// is neither changed nor deleted.
+    pub left_alone: BTreeSet<(ObjectRef, ChildKind)>,
     /// What `tidegate up` runs, by backend.
     pub commands: Vec<Command>,
     /// What is to be said, in order of place. Diagnostics of reading are the store's.
     pub diagnostics: Vec<Diagnostic>,
     /// Members that a virtual server has when a withheld backend's previous value is kept.
     pub candidates: BTreeMap<VirtualServerId, Vec<Member>>,
+    /// Where the pods of withheld backends are now: what is kept of those goes on being called there.
+    pub endpoints: BTreeMap<BackendId, Vec<Endpoint>>,
+    /// What holds the deletion of objects, or does so no more. To be released after the statuses have been written.
+    pub finalizers: BTreeMap<ObjectRef, Finalizer>,
     /// Backends that a virtual server must not use although others may.
     pub barred: BTreeMap<VirtualServerId, BTreeSet<BackendId>>,
+}
+
+/// One of `metadata.finalizers`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finalizer {
+    /// As it is written.
+    pub name: &'static str,
+    /// It is to be there; else it is to be removed.
+    pub hold: bool,
 }
 
 /// Why an entry is left out.
@@ -61,8 +77,30 @@ pub struct ObjectStatus {
     pub discovered: Vec<Discovered>,
     /// Members of an MCPGroup.
     pub members: Option<GroupMembers>,
+    /// What only some kinds have.
+    pub details: Details,
     /// `metadata.generation` of the spec that this speaks of; absent outside a cluster.
     pub observed_generation: Option<i64>,
+}
+
+/// Fields of `status` that only some kinds have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// Pods of an MCPServer that are ready; absent when the cluster does not run it.
+    pub ready_replicas: Option<u32>,
+    /// Digest of a configuration's spec.
+    pub config_hash: Option<String>,
+    /// Of a VirtualMCPCompositeToolDefinition.
+    pub workflow: Option<Workflow>,
+}
+
+/// Whether a composite tool can be run, and who wants to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Workflow {
+    /// `validationErrors`; none: `validationStatus` is `Valid`.
+    pub errors: Vec<String>,
+    /// `referencingVirtualServers`: names, sorted.
+    pub referring: Vec<String>,
 }
 
 /// `status.phase`.
@@ -73,10 +111,16 @@ pub enum Phase {
     /// Waiting for something that is named.
     #[default]
     Pending,
-    /// An MCPGroup whose members are listed.
+    /// An MCPGroup whose members are listed, an MCPServer with a pod that is ready.
     Ready,
     /// An MCPServerEntry in order.
     Valid,
+    /// The kind has no phase.
+    None,
+    /// An MCPServer without replicas.
+    Stopped,
+    /// An MCPServer that is being deleted.
+    Terminating,
     /// In order; `Pending`, `Ready`, `Degraded` or `Failed` follow from what the nodes report.
     FromHealth,
 }
@@ -169,6 +213,18 @@ impl Condition {
         let status = if holds { ConditionStatus::True } else { ConditionStatus::False };
         Self { r#type: r#type.into(), status, reason, message: message.into() }
     }
+
+    /// Whether it holds.
+    pub fn holds(&self) -> bool {
+        self.status == ConditionStatus::True
+    }
+}
+
+impl Workflow {
+    /// `validationStatus`.
+    pub fn status(&self) -> &'static str {
+        if self.errors.is_empty() { "Valid" } else { "Invalid" }
+    }
 }
 
 impl Phase {
@@ -179,6 +235,9 @@ impl Phase {
             Phase::Pending | Phase::FromHealth => "Pending",
             Phase::Ready => "Ready",
             Phase::Valid => "Valid",
+            Phase::Stopped => "Stopped",
+            Phase::None => "",
+            Phase::Terminating => "Terminating",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tidegate_controlplane_api::{Diagnostic, Kind, ObjectRef};
 use tidegate_proto::table::{BackendId, EntryKey, VirtualServerId};
 
+use crate::child::ChildKind;
 use crate::compiled::{Compiled, Hold, ObjectStatus, Withheld};
 
 #[derive(Default)]
@@ -28,6 +29,11 @@ impl Draft {
         if entry.hold < hold {
             *entry = withheld;
         }
+    }
+
+    /// Leaves all children of an object as they are.
+    pub(crate) fn leave_alone(&mut self, object: &ObjectRef) {
+        self.compiled.left_alone.extend(ChildKind::ALL.map(|kind| (object.clone(), kind)));
     }
 
     pub(crate) fn finish(self) -> Compiled {

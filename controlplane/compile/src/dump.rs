@@ -9,7 +9,7 @@ use tidegate_proto::table::{
     Visibility,
 };
 
-use crate::compiled::ObjectStatus;
+use crate::compiled::{ObjectStatus, Phase};
 
 /// A table in YAML's shape, in canonical order.
 pub fn dump_table(table: &Table) -> String {
@@ -41,7 +41,10 @@ fn dump_backend(out: &mut String, backend: &Backend) -> fmt::Result {
     writeln!(out, "  tls: {}", backend.tls)?;
     writeln!(out, "  authority: {}", backend.authority)?;
     writeln!(out, "  path: {}", backend.path)?;
-    let endpoints = backend.endpoints.iter().map(|e| format!("{} port {}", e.host, e.port));
+    let endpoints = backend.endpoints.iter().map(|e| {
+        let draining = if e.draining { " draining" } else { "" };
+        format!("{} port {}{draining}", e.host, e.port)
+    });
     writeln!(out, "  endpoints: [{}]", join(endpoints))?;
     writeln!(out, "  outgoingAuth: {:?}", backend.outgoing_auth)?;
     for header in &backend.headers {
@@ -160,12 +163,27 @@ fn dump_override(change: &ToolOverride) -> String {
 
 fn dump_object(out: &mut String, object: &ObjectRef, status: &ObjectStatus) -> fmt::Result {
     writeln!(out, "{object}:")?;
-    writeln!(out, "  phase: {:?}", status.phase)?;
+    if status.phase != Phase::None {
+        writeln!(out, "  phase: {:?}", status.phase)?;
+    }
     if !status.message.is_empty() {
         writeln!(out, "  message: {}", status.message)?;
     }
     if let Some(url) = &status.url {
         writeln!(out, "  url: {url}")?;
+    }
+    if let Some(ready) = status.details.ready_replicas {
+        writeln!(out, "  readyReplicas: {ready}")?;
+    }
+    if let Some(hash) = &status.details.config_hash {
+        writeln!(out, "  configHash: {hash}")?;
+    }
+    if let Some(workflow) = &status.details.workflow {
+        writeln!(out, "  validationStatus: {}", workflow.status())?;
+        for error in &workflow.errors {
+            writeln!(out, "  validationError: {error}")?;
+        }
+        writeln!(out, "  referencingVirtualServers: [{}]", workflow.referring.join(", "))?;
     }
     if let Some(members) = &status.members {
         writeln!(out, "  servers: [{}]", members.servers.join(", "))?;

@@ -16,6 +16,8 @@ pub(crate) type Groups = BTreeMap<(Arc<str>, Arc<str>), Group>;
 #[derive(Default)]
 pub(crate) struct Group {
     pub(crate) exists: bool,
+    /// It is being deleted.
+    pub(crate) deleting: bool,
     pub(crate) members: BTreeSet<ObjectRef>,
 }
 
@@ -23,7 +25,9 @@ pub(crate) struct Group {
 pub(crate) fn index(view: &ClusterView) -> Groups {
     let mut groups = Groups::new();
     for object in view.names().filter(|object| object.kind == Kind::McpGroup) {
-        groups.entry(key(object, &object.name)).or_default().exists = true;
+        let group = groups.entry(key(object, &object.name)).or_default();
+        group.exists = true;
+        group.deleting = view.get(object).is_some_and(|document| document.is_deleting());
     }
     for document in Kind::BACKENDS.into_iter().flat_map(|kind| view.of_kind(kind)) {
         if let Some(group) = group_of(document) {
@@ -40,7 +44,7 @@ pub(crate) fn group_of(document: &Document) -> Option<&str> {
         Object::Server(server) => server.spec.group_ref.as_ref().map(|group| group.name.as_str()),
         Object::RemoteProxy(proxy) => proxy.spec.group_ref.as_ref().map(|group| group.name.as_str()),
         Object::Entry(entry) => Some(&entry.spec.group_ref.name),
-        Object::Group(_) | Object::VirtualServer(_) => None,
+        _ => None,
     }
 }
 

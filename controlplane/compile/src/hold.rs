@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tidegate_proto::table::{BackendId, Entry, EntryKey, Member, Table, VirtualServer, VirtualServerId};
+use tidegate_proto::table::{
+    Backend, BackendId, Endpoint, Entry, EntryKey, Member, Table, VirtualServer, VirtualServerId,
+};
 
 use crate::compiled::{Command, Compiled, Hold};
 
@@ -12,8 +14,8 @@ use crate::compiled::{Command, Compiled, Hold};
 pub fn hold(previous: &Table, compiled: &Compiled) -> Table {
     let mut table = compiled.table.clone();
     for key in kept(compiled) {
-        if let (EntryKey::Backend(_), Some(entry)) = (key, previous.entries.get(key)) {
-            table.entries.insert(key.clone(), Arc::clone(entry));
+        if let (EntryKey::Backend(id), Some(entry)) = (key, previous.entries.get(key)) {
+            table.entries.insert(key.clone(), at_its_pods(entry, compiled.endpoints.get(id)));
         }
     }
     for server in compiled.table.virtual_servers() {
@@ -27,6 +29,16 @@ pub fn hold(previous: &Table, compiled: &Compiled) -> Table {
         }
     }
     table
+}
+
+/// What is kept of a backend is what its manifest said; where its pods are changes all the same.
+fn at_its_pods(entry: &Arc<Entry>, endpoints: Option<&Vec<Endpoint>>) -> Arc<Entry> {
+    match (&**entry, endpoints) {
+        (Entry::Backend(backend), Some(endpoints)) if backend.endpoints != *endpoints => {
+            Arc::new(Entry::Backend(Backend { endpoints: endpoints.clone(), ..backend.clone() }))
+        }
+        _ => Arc::clone(entry),
+    }
 }
 
 /// The commands to run after `previous`: those of backends whose previous value is kept go on.

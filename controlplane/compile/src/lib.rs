@@ -8,18 +8,22 @@ mod annotation;
 mod backend;
 mod child;
 mod compiled;
+mod digest;
 mod draft;
 mod dump;
+mod front;
 mod group;
 mod hold;
+mod pod;
 mod report;
+mod shared;
 mod view;
 mod virtual_server;
 
 pub use child::{Child, ChildKey, ChildKind};
 pub use compiled::{
-    Command, Compiled, Condition, ConditionStatus, Discovered, GroupMembers, Hold, ObjectStatus, Phase,
-    Withheld,
+    Command, Compiled, Condition, ConditionStatus, Details, Discovered, Finalizer, GroupMembers, Hold,
+    ObjectStatus, Phase, Withheld, Workflow,
 };
 pub use dump::{dump_status, dump_table};
 pub use hold::{hold, hold_commands};
@@ -27,15 +31,20 @@ pub use view::ClusterView;
 pub use view::cluster::{Cluster, Gateway, NamespacedName, PodEndpoint, Service, Workload};
 
 use draft::Draft;
+use front::Fronts;
 
 /// Compiles a view. The same view gives the same result, whatever the order in which it was put together.
 pub fn compile(view: &ClusterView) -> Compiled {
     let mut draft = Draft::default();
     view::report_duplicates(view, &mut draft);
+    let fronts = Fronts::plan(view);
     let groups = group::index(view);
-    let backends = backend::compile_all(view, &groups, &mut draft);
+    let backends = backend::compile_all(view, fronts.as_ref(), &groups, &mut draft);
     group::report(view, &groups, &mut draft);
-    virtual_server::compile_all(view, &groups, &backends, &mut draft);
+    virtual_server::compile_all(view, fronts.as_ref(), &groups, &backends, &mut draft);
+    front::leave_unreadable(view, fronts.as_ref(), &mut draft);
+    backend::follow_unreadable(view, &mut draft);
+    shared::report(view, &mut draft);
     view::observe_generations(view, &mut draft);
     draft.finish()
 }

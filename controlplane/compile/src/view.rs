@@ -36,7 +36,7 @@ impl ClusterView {
         }
         let mut view = Self::default();
         for (object, mut documents) in all {
-            documents.sort_by(|a, b| (&a.file, a.locate("")).cmp(&(&b.file, b.locate(""))));
+            documents.sort_by_cached_key(|document| document.locate(""));
             if documents.len() == 1 || object.kind == Kind::McpGroup {
                 view.objects.insert(object.clone(), Arc::clone(&documents[0]));
             }
@@ -72,6 +72,11 @@ impl ClusterView {
     /// One object.
     pub fn get(&self, object: &ObjectRef) -> Option<&Arc<Document>> {
         self.objects.get(object)
+    }
+
+    /// Objects that exist, but of which no version could be read.
+    pub(crate) fn unreadable(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.unreadable.iter()
     }
 
     /// Every object that exists, once.
@@ -120,12 +125,17 @@ pub(crate) fn observe_generations(view: &ClusterView, draft: &mut Draft) {
 
 fn withhold(draft: &mut Draft, object: &ObjectRef, condition: &'static str, reason: String) {
     draft.withhold(object, Hold::KeepPrevious, &reason);
-    let mut status = ObjectStatus::new(Phase::Failed, &reason);
+    let phase = if has_phase(object.kind) { Phase::Failed } else { Phase::None };
+    let mut status = ObjectStatus::new(phase, &reason);
     status.conditions.push(Condition::of("Valid", false, condition, reason));
     draft.status.insert(object.clone(), status);
 }
 
+/// Configurations and definitions have none (spec 1.6 to 1.11).
+fn has_phase(kind: Kind) -> bool {
+    kind == Kind::McpGroup || kind.is_backend() || kind == Kind::VirtualMcpServer
+}
+
 fn place(document: &Arc<Document>) -> String {
-    let (line, column) = document.locate("metadata.name");
-    format!("{}:{line}:{column}", document.file)
+    document.locate("metadata.name").map_or_else(|| "the API server".to_owned(), |place| place.to_string())
 }

@@ -8,9 +8,11 @@ mod listen;
 mod members;
 mod operational;
 mod pod;
+mod service;
 mod tuning;
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 use tidegate_controlplane_api::types::{Config, VirtualMcpServerSpec};
 use tidegate_controlplane_api::{Document, Kind, Object, ObjectRef};
@@ -20,6 +22,7 @@ use crate::annotation;
 use crate::backend::{Backends, headers};
 use crate::compiled::{Condition, ObjectStatus, Phase, Withheld};
 use crate::draft::Draft;
+use crate::front::{Fronts, PORTS};
 use crate::group::{self, Group, Groups};
 use crate::report::Report;
 use crate::view::ClusterView;
@@ -27,12 +30,19 @@ use crate::view::ClusterView;
 use listen::Claims;
 use members::Members;
 use operational::Policies;
+pub(crate) use operational::{CALL_TIMEOUT, STATUS_INTERVAL, default_health};
 
-pub(crate) fn compile_all(view: &ClusterView, groups: &Groups, backends: &Backends<'_>, draft: &mut Draft) {
+pub(crate) fn compile_all(
+    view: &ClusterView,
+    fronts: Option<&Fronts>,
+    groups: &Groups,
+    backends: &Backends<'_>,
+    draft: &mut Draft,
+) {
     let mut claims = Claims::default();
     for document in view.of_kind(Kind::VirtualMcpServer) {
         if let Object::VirtualServer(object) = &document.object {
-            compile(Sources { document, spec: &object.spec, groups, backends }, &mut claims, draft);
+            compile(Sources { document, spec: &object.spec, fronts, groups, backends }, &mut claims, draft);
         }
     }
 }
@@ -41,6 +51,8 @@ pub(crate) fn compile_all(view: &ClusterView, groups: &Groups, backends: &Backen
 struct Sources<'a> {
     document: &'a Document,
     spec: &'a VirtualMcpServerSpec,
+    /// None outside a cluster.
+    fronts: Option<&'a Fronts>,
     groups: &'a Groups,
     backends: &'a Backends<'a>,
 }
@@ -52,6 +64,8 @@ struct Outcome<'a> {
     members: Members,
     conditions: Vec<Condition>,
     withheld: Option<Withheld>,
+    /// Only its group is in the way, which is on its way itself.
+    waiting: bool,
 }
 
 /// What follows from the spec alone.
@@ -63,19 +77,22 @@ struct Settings {
 }
 
 fn compile(sources: Sources<'_>, claims: &mut Claims, draft: &mut Draft) {
-    let Sources { document, spec, groups, backends } = sources;
+    let Sources { document, spec, fronts, groups, backends } = sources;
     let empty = Config::default();
     let config = spec.config.as_ref().unwrap_or(&empty);
     let mut report = Report::new(document, &mut draft.diagnostics);
     let mut conditions = Vec::new();
 
     let group_name = group_name(&mut report, spec, config);
-    let mut settings = settings(&mut report, spec, config, claims);
+    let reserved = fronts.map(|_| PORTS);
+    let mut settings = settings(&mut report, spec, config, claims, reserved);
     conditions.push(valid(&report));
     settings.policies.health.probe_remote = pod::probe_remote(&mut report, spec, &mut conditions);
+    let mistaken = report.withheld().is_some();
     let group = group_name.and_then(|name| find_group(&mut report, groups, name, &mut conditions));
+    let waiting = !mistaken && group.is_some_and(|group| group.deleting);
     auth::incoming(&mut report, spec, &mut conditions);
-    extras::report(&mut report, spec, config, &mut conditions);
+    extras::report(&mut report, spec, config, fronts.is_some(), &mut conditions);
     let mut members = match (config.backends.is_empty(), group) {
         (false, _) => {
             let id = virtual_server_id(&document.object_ref);
@@ -89,7 +106,13 @@ fn compile(sources: Sources<'_>, claims: &mut Claims, draft: &mut Draft) {
     conditions.append(&mut members.conditions);
 
     let (group, withheld) = (group_name.unwrap_or_default(), report.withheld().cloned());
-    settle(document, Outcome { group, settings, members, conditions, withheld }, draft);
+    if let Some(fronts) = fronts {
+        let exposure = service::expose(fronts, document, spec, withheld.as_ref(), draft);
+        let (condition, listen) = exposure.unzip();
+        conditions.extend(condition);
+        settings.listen.extend(listen.flatten());
+    }
+    settle(document, Outcome { group, settings, members, conditions, withheld, waiting }, draft);
 }
 
 /// Static validation, with all that needs no other object.
@@ -98,6 +121,7 @@ fn settings(
     spec: &VirtualMcpServerSpec,
     config: &Config,
     claims: &mut Claims,
+    reserved: Option<RangeInclusive<u16>>,
 ) -> Settings {
     annotation::check_known(report);
     auth::check_outgoing(report, spec.outgoing_auth.as_ref());
@@ -106,19 +130,19 @@ fn settings(
         policies: operational::compile(report, config.operational.as_ref()),
         aggregation: aggregation::compile(report, config.aggregation.as_ref()),
         passthrough_headers: headers::passed_through(report, &spec.passthrough_headers),
-        listen: listen::compile(report, claims),
+        listen: listen::compile(report, claims, reserved),
     }
 }
 
 /// Puts a virtual server and its inline backends into the table or among the withheld, and writes its status.
 fn settle(document: &Document, outcome: Outcome<'_>, draft: &mut Draft) {
-    let Outcome { group, settings, members, conditions, withheld } = outcome;
+    let Outcome { group, settings, members, conditions, withheld, waiting } = outcome;
     let object = &document.object_ref;
     let id = virtual_server_id(object);
     let mut status = ObjectStatus { conditions, url: Some(service_url(object)), ..ObjectStatus::default() };
     draft.compiled.barred.insert(id.clone(), members.barred);
     if let Some(withheld) = withheld {
-        status.phase = Phase::Failed;
+        status.phase = if waiting { Phase::Pending } else { Phase::Failed };
         status.message.clone_from(&withheld.reason);
         draft.withhold(object, withheld.hold, &withheld.reason);
         draft.status.insert(object.clone(), status);
@@ -197,6 +221,13 @@ fn find_group<'a>(
 ) -> Option<&'a Group> {
     let object = &report.document.object_ref;
     let found = group::find(groups, object, name);
+    if found.is_some_and(|group| group.deleting) {
+        let message = format!("Referenced MCPGroup {name} is not ready (phase: {})", Phase::Pending.as_str());
+        conditions.push(Condition::of("GroupRefValidated", false, "GroupRefNotReady", message.as_str()));
+        let remedy = "wait until it is deleted, and create it again, or name another group";
+        report.invalid("group-not-ready", "spec.groupRef.name", message, remedy);
+        return found;
+    }
     if found.is_some() {
         let message = format!("MCPGroup {name} is ready");
         conditions.push(Condition::of("GroupRefValidated", true, "GroupRefValid", message));
@@ -212,5 +243,5 @@ fn find_group<'a>(
 
 /// The Service's address, without a path: users' scripts append `/mcp` (decision 7).
 fn service_url(object: &ObjectRef) -> String {
-    format!("http://vmcp-{}.{}.svc.cluster.local:4483", object.name, object.namespace)
+    format!("http://vmcp-{}.{}.svc.cluster.local:{}", object.name, object.namespace, service::PORT)
 }

@@ -8,25 +8,24 @@ use std::sync::Arc;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
-use support::{Case, Expected, cases, overlay, render, store_of};
+use support::{Case, Expected, cases, overlay, render, store_of, view_of};
 use tidegate_controlplane_api::{Diagnostic, Document, GoDuration, Store};
 use tidegate_controlplane_compile::{ClusterView, compile, hold, hold_commands};
 
 #[test]
 fn every_case_compiles_to_its_golden_whatever_the_order_of_its_documents() {
     let mut expected = Expected::default();
-    for Case { name, dir, files } in cases("") {
-        let store = store_of(&files);
-        let compiled = compile(&ClusterView::of(&store));
-        let golden = render(&store, &compiled);
+    for case in cases("") {
+        let store = store_of(&case.files);
+        let mut documents: Vec<Arc<Document>> = store.documents().cloned().collect();
+        let golden = render(&store, &compile(&view_of(&case, &store, documents.iter().cloned())));
         for (file, content) in &golden {
-            expected.check(&dir.join(file), content);
+            expected.check(&case.dir.join(file), content);
         }
         for seed in 0..8 {
-            let mut documents: Vec<Arc<Document>> = store.documents().cloned().collect();
             documents.shuffle(&mut StdRng::seed_from_u64(seed));
-            let shuffled = compile(&ClusterView::new(documents, store.unreadable().cloned()));
-            assert_eq!(render(&store, &shuffled), golden, "{name}: seed {seed}");
+            let shuffled = compile(&view_of(&case, &store, documents.iter().cloned()));
+            assert_eq!(render(&store, &shuffled), golden, "{}: seed {seed}", case.name);
         }
     }
     expected.finish();
@@ -42,7 +41,7 @@ fn a_broken_manifest_changes_nothing_that_is_served() {
     assert_eq!(served.diagnostics().count(), 0);
     let broken: Vec<Case> = cases("broken").into_iter().filter(|case| case.name != "base").collect();
     assert!(broken.len() >= 30, "{} broken manifests", broken.len());
-    for Case { name, dir, files } in broken {
+    for Case { name, dir, files, .. } in broken {
         let mut store = served.clone();
         for (file, bytes) in files.into_iter().chain(overlay(&name)) {
             store.update(&file, Some(&bytes));

@@ -1,13 +1,16 @@
 //! The command line of `tidegate-controlplane`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use tidegate_controlplane_api::GoDuration;
 
+use crate::identity::IdentityArgs;
+use crate::identity::lifetimes::LifetimesError;
 use crate::push::PushAddr;
-use crate::run::Options;
+use crate::run::{ClusterOptions, Options};
 use crate::source::SourceSpec;
 use crate::state;
 
@@ -19,6 +22,10 @@ Examples:
   Let gateways on other machines connect, and keep state elsewhere:
     tidegate-controlplane --source dir:/etc/tidegate --push 10.0.0.5:4486 --state-dir /var/lib/tidegate
 
+  In a cluster (deploy/kustomize does this), or beside one:
+    tidegate-controlplane --source kubernetes --push 0.0.0.0:4486
+    tidegate-controlplane --source kubernetes --kubeconfig ~/.kube/config --namespace team --push 10.0.0.5:4486
+
   See what is going on (then: tidegate get virtualservers):
     tidegate-controlplane --source dir:./mcp --push 127.0.0.1:4486 --log tidegate=debug
 
@@ -29,13 +36,35 @@ reported with file, line, field and remedy, and what it said before stays in for
 #[derive(Debug, Parser)]
 #[command(name = "tidegate-controlplane", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Args {
-    /// Where the manifests are: a directory, read recursively (*.yaml, *.yml, *.json) and watched
-    #[arg(long, value_name = "dir:PATH")]
+    /// Where the manifests are: a directory, read recursively (*.yaml, *.yml, *.json) and watched, or an API server
+    #[arg(long, value_name = "dir:PATH|kubernetes")]
     source: SourceSpec,
+
+    /// With --source kubernetes: how to reach the API server
+    /// [default: the pod's service account, else $KUBECONFIG or ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+
+    /// With --source kubernetes: look at this namespace only [default: all]
+    #[arg(long, value_name = "NS")]
+    namespace: Option<String>,
+
+    /// With --source kubernetes: where the Lease, the keys and the gateways are
+    /// [default: the pod's namespace, or that of the kubeconfig's context]
+    #[arg(long, value_name = "NS", env = "POD_NAMESPACE")]
+    system_namespace: Option<String>,
+
+    /// With --source kubernetes: name of this replica in the Lease [default: the host name and the process]
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    identity: Option<String>,
 
     /// Where gateways connect: a Unix socket or a TCP address
     #[arg(long, value_name = "unix:PATH|ADDR:PORT")]
     push: PushAddr,
+
+    /// Port for /healthz, /readyz and /metrics [default: none]
+    #[arg(long, value_name = "ADDR:PORT")]
+    admin: Option<SocketAddr>,
 
     /// Where session keys and the last published table are kept
     /// [default: /var/lib/tidegate/controlplane as root, else $XDG_STATE_HOME/tidegate/controlplane]
@@ -53,6 +82,9 @@ pub struct Args {
     /// How old the key that seals client sessions may grow
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = rotation)]
     session_key_rotation: Duration,
+
+    #[command(flatten)]
+    identities: IdentityArgs,
 
     /// Form of the log on standard error
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -81,6 +113,15 @@ pub enum ArgsError {
     /// The source is a file.
     #[error("--source dir:{}: not a directory", .0.display())]
     NotADirectory(PathBuf),
+    /// Lifetimes of certificates.
+    #[error(transparent)]
+    Lifetimes(#[from] LifetimesError),
+    /// Of the other source.
+    #[error("{0} is for --source kubernetes")]
+    ClusterOnly(&'static str),
+    /// Statuses go into the objects there.
+    #[error("--status-dir is for --source dir:PATH; in a cluster the status is in each object")]
+    StatusDirInCluster,
     /// Statuses would be read as manifests.
     #[error("--status-dir {}: lies in the directory of manifests; choose one beside it", .0.display())]
     StatusInSource(PathBuf),
@@ -92,26 +133,56 @@ impl Args {
     /// # Errors
     /// When an argument cannot be used on this machine.
     pub fn resolve(&self) -> Result<Options, ArgsError> {
-        let SourceSpec::Dir(root) = &self.source;
-        // A missing directory is waited for; something else in its place is a mistake.
-        if root.exists() && !root.is_dir() {
-            return Err(ArgsError::NotADirectory(root.clone()));
-        }
-        if let Some(dir) = &self.status_dir
-            && within(dir, root)
-        {
-            return Err(ArgsError::StatusInSource(dir.clone()));
+        match &self.source {
+            SourceSpec::Dir(root) => self.check_dir(root)?,
+            SourceSpec::Kubernetes if self.status_dir.is_some() => return Err(ArgsError::StatusDirInCluster),
+            SourceSpec::Kubernetes => {}
         }
         let state_dir = self.state_dir.clone().or_else(state::default_path).ok_or(ArgsError::NoStateDir)?;
         Ok(Options {
             source: self.source.clone(),
             push: self.push.clone(),
+            admin: self.admin,
             state_dir,
             debounce: self.debounce,
             session_key_rotation: self.session_key_rotation,
             status_dir: self.status_dir.clone(),
+            cluster: self.cluster()?,
         })
     }
+
+    fn check_dir(&self, root: &Path) -> Result<(), ArgsError> {
+        // A missing directory is waited for; something else in its place is a mistake.
+        if root.exists() && !root.is_dir() {
+            return Err(ArgsError::NotADirectory(root.to_owned()));
+        }
+        let cluster =
+            [("--kubeconfig", self.kubeconfig.is_some()), ("--namespace", self.namespace.is_some())];
+        if let Some((flag, _)) = cluster.into_iter().find(|(_, given)| *given) {
+            return Err(ArgsError::ClusterOnly(flag));
+        }
+        match &self.status_dir {
+            Some(dir) if within(dir, root) => Err(ArgsError::StatusInSource(dir.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    fn cluster(&self) -> Result<ClusterOptions, ArgsError> {
+        Ok(ClusterOptions {
+            kubeconfig: self.kubeconfig.clone(),
+            namespace: self.namespace.clone(),
+            system_namespace: self.system_namespace.clone(),
+            identity: self.identity.clone().unwrap_or_else(own_name),
+            lifetimes: self.identities.lifetimes()?,
+            unbound: self.identities.unbound(),
+        })
+    }
+}
+
+/// Of this process among the replicas.
+fn own_name() -> String {
+    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
+    format!("{}_{}", host.as_deref().unwrap_or("tidegate"), std::process::id())
 }
 
 /// Whether a directory, which need not exist, lies in another or is it.

@@ -1,11 +1,11 @@
 //! A directory read and compiled once, for `tidegate validate`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tidegate_controlplane_api::Diagnostic;
 use tidegate_controlplane_compile::{Compiled, compile};
 
-use crate::source::dir::{ScanError, read_once};
+use crate::source::dir::{ScanError, manifest_files, read_once};
 
 /// What a control plane would make of a directory, started on it with nothing from before.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Checked {
     pub compiled: Compiled,
     /// All findings of reading and compiling, in the order in which people read them.
     pub diagnostics: Vec<Diagnostic>,
+    /// The manifests below the directory, legible or not.
+    pub files: Vec<PathBuf>,
 }
 
 /// Reads and compiles the manifests below a directory.
@@ -27,5 +29,5 @@ pub fn check_dir(root: &Path) -> Result<Checked, ScanError> {
     let mut diagnostics = observation.diagnostics;
     diagnostics.extend(compiled.diagnostics.iter().cloned());
     Diagnostic::sort(&mut diagnostics);
-    Ok(Checked { compiled, diagnostics })
+    Ok(Checked { compiled, diagnostics, files: manifest_files(root)? })
 }

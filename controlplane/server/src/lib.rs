@@ -4,13 +4,16 @@
 //!
 //! [`run::ControlPlane`] is the whole; [`check::check_dir`] and [`commands::DirCommands`] are for the CLI.
 
+pub mod admin;
 pub mod args;
 pub mod check;
+pub mod cluster;
 pub mod commands;
 pub mod identity;
 pub mod inspect;
 pub mod keys;
 pub mod logging;
+pub mod metrics;
 pub mod pipeline;
 pub mod push;
 pub mod run;

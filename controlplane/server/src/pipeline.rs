@@ -11,6 +11,7 @@ use tidegate_proto::push::Version;
 use tidegate_proto::table::Table;
 use tokio::sync::watch;
 
+use crate::metrics;
 use crate::source::Observation;
 use journal::Journal;
 
@@ -47,9 +48,23 @@ impl Pipeline {
         }
     }
 
+    /// Before the first step: entries that are on record as held, newer than those that this process's predecessor published.
+    pub fn remember(&mut self, held: Table) {
+        if !held.entries.is_empty() {
+            let mut table = (**self.previous.table()).clone();
+            table.entries.extend(held.entries);
+            self.previous = Arc::new(self.previous.next(Arc::new(table)));
+        }
+    }
+
     /// What is known after each step; only the newest matters.
     pub fn outcomes(&self) -> watch::Receiver<Arc<Outcome>> {
         self.outcome.subscribe()
+    }
+
+    /// The version that nodes are to hold; none before the first step with a view.
+    pub fn published(&self) -> Option<Arc<Version>> {
+        self.outcome.borrow().published.clone()
     }
 
     /// Takes an observation; returns the version to publish when it is another than the published one. Without a
@@ -62,6 +77,7 @@ impl Pipeline {
             let started = Instant::now();
             let compiled = compile(view);
             let next = self.next_version(&compiled);
+            metrics::COMPILE_SECONDS.observe(started.elapsed().as_secs_f64());
             if before.published.as_ref().is_none_or(|version| version.id() != next.id()) {
                 report(&self.previous, &next, started);
             }
@@ -97,6 +113,7 @@ fn newer(before: &Outcome, after: &Outcome) -> Option<Arc<Version>> {
 }
 
 fn report(previous: &Version, next: &Version, started: Instant) {
+    metrics::VERSIONS.inc();
     let delta = previous.diff(next);
     let table = next.table();
     tracing::info!(

@@ -63,13 +63,23 @@ pub struct PushServer {
 /// What all streams share.
 struct Shared {
     options: PushOptions,
-    newest: watch::Sender<Option<Arc<Version>>>,
+    newest: watch::Sender<Option<Published>>,
     ring: watch::Sender<Option<Arc<KeyRing>>>,
     stop: watch::Sender<bool>,
+    /// Another replica leads, and nodes belong there.
+    defers: watch::Sender<bool>,
     changes: watch::Sender<u64>,
     registry: Mutex<Registry>,
     streams: Arc<Semaphore>,
     epoch: Instant,
+}
+
+/// What nodes are to hold.
+#[derive(Clone, Debug)]
+struct Published {
+    version: Arc<Version>,
+    /// How new the view is that it was compiled from; 0: not known.
+    epoch: u64,
 }
 
 impl PushServer {
@@ -81,6 +91,7 @@ impl PushServer {
             newest: watch::Sender::new(None),
             ring: watch::Sender::new(None),
             stop: watch::Sender::new(false),
+            defers: watch::Sender::new(false),
             changes: watch::Sender::new(0),
             registry: Mutex::new(Registry::new(options)),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
@@ -92,19 +103,18 @@ impl PushServer {
     /// Makes `table` the newest version, which every node gets. A table equal to the newest changes nothing.
     pub fn publish(&self, table: Arc<Table>) {
         let version = match &*self.shared.newest.borrow() {
-            Some(newest) => newest.next(table),
+            Some(newest) => newest.version.next(table),
             None => Version::new(table),
         };
-        self.publish_version(Arc::new(version));
+        self.publish_version(Arc::new(version), 0);
     }
 
-    /// As [`publish`](Self::publish), of a version whose digests are known.
-    pub fn publish_version(&self, version: Arc<Version>) {
+    /// As [`publish`](Self::publish), of a version whose digests are known, compiled from so new a view (0: not known).
+    pub fn publish_version(&self, version: Arc<Version>, epoch: u64) {
         let is_news = self.shared.newest.send_if_modified(|newest| {
-            let is_news = newest.as_ref().is_none_or(|n| n.id() != version.id());
-            if is_news {
-                *newest = Some(version);
-            }
+            let is_news = newest.as_ref().is_none_or(|newest| newest.version.id() != version.id());
+            let epoch = epoch.max(newest.as_ref().map_or(0, |newest| newest.epoch));
+            *newest = Some(Published { version, epoch });
             is_news
         });
         if is_news {
@@ -118,9 +128,17 @@ impl PushServer {
         self.shared.ring.send_replace(Some(Arc::new(ring)));
     }
 
+    /// Whether to leave nodes to another replica: theirs end here, and new ones are sent away.
+    pub fn defer(&self, defers: bool) {
+        let turned = self.shared.defers.send_if_modified(|known| std::mem::replace(known, defers) != defers);
+        if turned {
+            tracing::info!(defers, "nodes are left to the leading replica");
+        }
+    }
+
     /// Every node that is connected or was lately, by name.
     pub fn nodes(&self) -> Vec<NodeState> {
-        let newest = self.shared.newest.borrow().as_ref().map(|v| v.id());
+        let newest = self.shared.newest.borrow().as_ref().map(|newest| newest.version.id());
         self.shared.registry().states(newest, self.shared.now())
     }
 
@@ -145,7 +163,7 @@ impl PushServer {
 
 impl fmt::Debug for PushServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = self.shared.newest.borrow().as_ref().map(|v| v.id());
+        let version = self.shared.newest.borrow().as_ref().map(|newest| newest.version.id());
         f.debug_struct("PushServer").field("version", &version).finish_non_exhaustive()
     }
 }

@@ -1,16 +1,23 @@
 //! The control plane as a whole: source, pipeline, push and inspection, started and stopped together. Used by the
 //! binary and by `tidegate up`.
 
-use std::path::PathBuf;
+mod cluster;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_proto::push::Version;
+use tidegate_proto::table::Table;
 use tidegate_proto::wire::inspect_server::InspectServer;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::service::Routes;
 
+use crate::admin::{self, AdminListener};
+use crate::cluster::connect::ConnectError;
+use crate::identity::{KeeperError, Lifetimes, Unbound};
 use crate::inspect::Inspector;
 use crate::keys::{KeyError, KeyStore};
 use crate::pipeline::{Outcome, Pipeline, saved};
@@ -19,6 +26,7 @@ use crate::source::dir::DirSource;
 use crate::source::{Source, SourceSpec};
 use crate::state::{StateDir, StateError};
 use crate::status::{self, Board, DirWriter, StatusWriter};
+use cluster::Replica;
 
 /// Between two looks at the age of the session keys.
 const KEY_TICK: Duration = Duration::from_secs(15);
@@ -32,6 +40,8 @@ pub struct Options {
     pub source: SourceSpec,
     /// Where nodes connect.
     pub push: PushAddr,
+    /// Where health and metrics are shown, if anywhere.
+    pub admin: Option<SocketAddr>,
     /// Where state is kept; made when missing.
     pub state_dir: PathBuf,
     /// Window in which changes are collected, from the first.
@@ -40,6 +50,25 @@ pub struct Options {
     pub session_key_rotation: Duration,
     /// Where the status of each object is written, if anywhere; made when missing.
     pub status_dir: Option<PathBuf>,
+    /// Of use when the source is a cluster.
+    pub cluster: ClusterOptions,
+}
+
+/// How a control plane takes part in a cluster.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterOptions {
+    /// How to reach the API server; none: as the surroundings say.
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace to look at; none: all.
+    pub namespace: Option<String>,
+    /// Where the Lease, the keys and the gateways are; none: the namespace that the client is in.
+    pub system_namespace: Option<String>,
+    /// Name of this replica in the Lease.
+    pub identity: String,
+    /// Of certificates.
+    pub lifetimes: Lifetimes,
+    /// What becomes of tokens that are bound to no pod.
+    pub unbound: Unbound,
 }
 
 /// A running control plane. Dropping it without [`stop`](Self::stop) ends its tasks where they are.
@@ -72,6 +101,20 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// The admin port.
+    #[error("cannot listen on --admin {address}")]
+    Admin {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Certificates.
+    #[error(transparent)]
+    Identities(#[from] KeeperError),
+    /// The API server's client.
+    #[error(transparent)]
+    Cluster(#[from] ConnectError),
     /// The directory of statuses.
     #[error("cannot use the status directory {}", path.display())]
     StatusDir {
@@ -98,15 +141,13 @@ impl ControlPlane {
     /// When the state directory, the source or the push address cannot be used.
     pub async fn start(options: Options) -> Result<Self, RunError> {
         let state = Arc::new(StateDir::open(&options.state_dir)?);
-        let mut keys = KeyStore::open(Arc::clone(&state), options.session_key_rotation)?;
         let pipeline = Pipeline::new(saved::load(&state)?);
         let listener = bind(&options.push).await?;
+        let admin = bind_admin(options.admin).await?;
         let address = listener.address().unwrap_or_else(|_| options.push.clone());
-        let source = start_source(&options, &state)?;
-        let writer = status_writer(options.status_dir.clone())?;
+        let Started { source, writer, replica } = start_source(&options, &state).await?;
 
         let server = PushServer::new(PushOptions::default());
-        server.set_key_ring(keys.current()?);
         let (stop, stopping) = watch::channel(false);
         let outcomes = pipeline.outcomes();
         let board = Board::new(outcomes.clone(), server.clone());
@@ -115,12 +156,26 @@ impl ControlPlane {
 
         let (save, versions) = watch::channel(None);
         let mut tasks = JoinSet::new();
-        let push = listener.serve(routes, stopped(stopping.clone()));
-        tasks.spawn(async move { ("push", push.await.map_err(RunError::Push)) });
-        let publish = publish(source, pipeline, server.clone(), save);
+        if let Some(admin) = admin {
+            spawn(&mut tasks, "admin", admin.serve(board.clone(), stopped(stopping.clone())));
+        }
+        let held = replica.as_ref().map(Replica::held);
+        match replica {
+            Some(replica) => {
+                replica.serve(&mut tasks, &stopping, listener, routes);
+                replica.run(&mut tasks, &stopping, &outcomes, &board, server.clone());
+            }
+            None => {
+                let mut keys = KeyStore::open(Arc::clone(&state), options.session_key_rotation)?;
+                server.set_key_ring(keys.current()?);
+                let push = listener.serve(routes, stopped(stopping.clone()));
+                tasks.spawn(async move { ("push", push.await.map_err(RunError::Push)) });
+                spawn(&mut tasks, "session keys", until(stopping.clone(), rotate(keys, server.clone())));
+            }
+        }
+        let publish = publish(source, pipeline, held, server.clone(), save);
         spawn(&mut tasks, "pipeline", until(stopping.clone(), publish));
-        spawn(&mut tasks, "status", until(stopping.clone(), status::report(board, writer)));
-        spawn(&mut tasks, "session keys", until(stopping, rotate(keys, server.clone())));
+        spawn(&mut tasks, "status", until(stopping, status::report(board, writer)));
         spawn(&mut tasks, "saved table", saved::save_all(state, versions));
         tracing::info!(source = %options.source, push = %address, "control plane started");
         Ok(Self { address, outcomes, server, stop, tasks })
@@ -160,33 +215,65 @@ impl ControlPlane {
     }
 }
 
-fn start_source(options: &Options, state: &StateDir) -> Result<Source, RunError> {
-    let SourceSpec::Dir(root) = &options.source;
-    let kept = state.path().join("manifests");
-    DirSource::start(root.clone(), options.debounce, kept)
-        .map(Source::Dir)
-        .map_err(|source| RunError::Source { spec: options.source.clone(), source })
+async fn bind_admin(address: Option<SocketAddr>) -> Result<Option<AdminListener>, RunError> {
+    let Some(address) = address else { return Ok(None) };
+    let listener = admin::bind(address).await.map_err(|source| RunError::Admin { address, source })?;
+    tracing::info!(address = ?listener.address(), "admin port");
+    Ok(Some(listener))
 }
 
-fn status_writer(dir: Option<PathBuf>) -> Result<StatusWriter, RunError> {
-    let Some(path) = dir else { return Ok(StatusWriter::Nowhere) };
-    let writer = DirWriter::open(path.clone()).map_err(|source| RunError::StatusDir { path, source })?;
-    Ok(StatusWriter::Dir(writer))
+/// The source, and what writes back to where it reads from.
+struct Started {
+    source: Source,
+    writer: StatusWriter,
+    replica: Option<Replica>,
+}
+
+async fn start_source(options: &Options, state: &StateDir) -> Result<Started, RunError> {
+    match &options.source {
+        SourceSpec::Dir(root) => start_dir(options, root, state),
+        SourceSpec::Kubernetes => start_cluster(options).await,
+    }
+}
+
+fn start_dir(options: &Options, root: &Path, state: &StateDir) -> Result<Started, RunError> {
+    let kept = state.path().join("manifests");
+    let source = DirSource::start(root.to_owned(), options.debounce, kept)
+        .map_err(|source| RunError::Source { spec: options.source.clone(), source })?;
+    let writer = match options.status_dir.clone() {
+        None => StatusWriter::Nowhere,
+        Some(path) => StatusWriter::Dir(
+            DirWriter::open(path.clone()).map_err(|source| RunError::StatusDir { path, source })?,
+        ),
+    };
+    Ok(Started { source: Source::Dir(source), writer, replica: None })
+}
+
+async fn start_cluster(options: &Options) -> Result<Started, RunError> {
+    let (replica, source) = Replica::start(options).await?;
+    let writer = StatusWriter::Cluster(replica.status_writer());
+    Ok(Started { source: Source::Kubernetes(source), writer, replica: Some(replica) })
 }
 
 /// Takes every observation to its end. Compiling blocks, hence not on the threads that serve nodes.
 async fn publish(
     source: Source,
     mut pipeline: Pipeline,
+    held: Option<impl Future<Output = Table>>,
     server: PushServer,
     save: watch::Sender<Option<Arc<Version>>>,
 ) {
     let mut observations = source.observations();
+    if let Some(held) = held {
+        pipeline.remember(held.await);
+    }
     while observations.changed().await.is_ok() {
         let observation = Arc::clone(&*observations.borrow_and_update());
         let publish = tokio::task::block_in_place(|| pipeline.step(&observation));
+        if let Some(version) = pipeline.published() {
+            server.publish_version(version, observation.epoch);
+        }
         if let Some(version) = publish {
-            server.publish_version(Arc::clone(&version));
             save.send_replace(Some(version));
         }
     }

@@ -11,12 +11,15 @@ use tidegate_controlplane_compile::ClusterView;
 use tokio::sync::watch;
 
 pub mod dir;
+pub mod kubernetes;
 
 /// A source by name, as on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceSpec {
     /// `dir:PATH`: the manifests below a directory.
     Dir(PathBuf),
+    /// `kubernetes`: the objects of an API server.
+    Kubernetes,
 }
 
 /// What a source knows at one moment.
@@ -27,6 +30,8 @@ pub struct Observation {
     pub view: Option<Arc<ClusterView>>,
     /// What the source could not list or read, and what is wrong with what it read.
     pub diagnostics: Vec<Diagnostic>,
+    /// How new the view is, in a measure that all who watch the same cluster share; 0: there is none.
+    pub epoch: u64,
 }
 
 /// Observations as they come. Level-triggered: a slow reader misses steps, never the last one.
@@ -37,13 +42,15 @@ pub type Observations = watch::Receiver<Arc<Observation>>;
 pub enum Source {
     /// A watched directory.
     Dir(dir::DirSource),
+    /// A watched cluster.
+    Kubernetes(kubernetes::KubernetesSource),
 }
 
 /// A text that names no source.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SourceSpecError {
-    /// Not of the form `dir:PATH`.
-    #[error("must be dir:PATH, as in dir:./manifests")]
+    /// None of the forms.
+    #[error("must be dir:PATH, as in dir:./manifests, or kubernetes")]
     Form,
 }
 
@@ -52,6 +59,7 @@ impl Source {
     pub fn observations(&self) -> Observations {
         match self {
             Source::Dir(source) => source.observations(),
+            Source::Kubernetes(source) => source.observations(),
         }
     }
 }
@@ -60,6 +68,9 @@ impl FromStr for SourceSpec {
     type Err = SourceSpecError;
 
     fn from_str(text: &str) -> Result<Self, SourceSpecError> {
+        if text == "kubernetes" {
+            return Ok(SourceSpec::Kubernetes);
+        }
         match text.strip_prefix("dir:") {
             Some(path) if !path.is_empty() => Ok(SourceSpec::Dir(path.into())),
             _ => Err(SourceSpecError::Form),
@@ -71,6 +82,7 @@ impl fmt::Display for SourceSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SourceSpec::Dir(path) => write!(f, "dir:{}", path.display()),
+            SourceSpec::Kubernetes => f.write_str("kubernetes"),
         }
     }
 }

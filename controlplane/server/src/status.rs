@@ -4,6 +4,7 @@
 
 mod backends;
 pub(crate) mod board;
+mod cluster;
 mod dir;
 mod document;
 pub(crate) mod facts;
@@ -19,13 +20,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidegate_controlplane_api::{Kind, ObjectRef};
-use tidegate_controlplane_compile::{self as compile, GroupMembers, ObjectStatus};
+use tidegate_controlplane_compile::{self as compile, Details, GroupMembers, ObjectStatus};
 
 use facts::Facts;
 
 pub use board::{Board, Picture};
+pub use cluster::ClusterWriter;
 pub use dir::DirWriter;
-pub use document::{document, rfc3339};
+pub use document::{document, fields, rfc3339};
 pub use member::{Breaker, Word};
 pub use phase::Phase;
 pub use schedule::{Schedule, Step};
@@ -50,6 +52,8 @@ pub struct Status {
     pub serving: Option<Serving>,
     /// Of an MCPGroup.
     pub members: Option<GroupMembers>,
+    /// What only some kinds have.
+    pub details: Details,
     /// `metadata.generation` of the spec that this speaks of, where there is one.
     pub observed_generation: Option<i64>,
     /// At most one of each type.
@@ -118,7 +122,7 @@ fn status(facts: &Facts<'_>, object: &ObjectRef, compiled: &ObjectStatus) -> Sta
     match object.kind {
         Kind::VirtualMcpServer => virtual_servers::status(facts, object, compiled),
         Kind::McpServer | Kind::McpRemoteProxy => backends::status(facts, object, compiled),
-        Kind::McpServerEntry | Kind::McpGroup | Kind::Opaque(_) => Status::of(compiled),
+        _ => Status::of(compiled),
     }
 }
 
@@ -131,6 +135,7 @@ impl Status {
             url: compiled.url.clone(),
             serving: None,
             members: compiled.members.clone(),
+            details: compiled.details.clone(),
             observed_generation: compiled.observed_generation,
             conditions: compiled.conditions.iter().map(Condition::from).collect(),
             interval: INTERVAL,

@@ -41,6 +41,8 @@ pub enum Cause {
     Connection,
     /// HTTP 5xx.
     Unavailable,
+    /// There is nothing to connect to: a fact of the table, not a finding.
+    NoEndpoint,
     /// Anything else: not MCP.
     Other,
 }
@@ -79,8 +81,9 @@ impl Tracker {
     }
 
     fn succeeded(&mut self, slow: bool) {
-        // what never worked has nothing to recover from
-        let comes_back = self.failures > 0 && self.health != Health::Unknown;
+        // what never worked has nothing to recover from, nor has what was not there
+        let absent = self.health == Health::Unknown || self.cause == Some(Cause::NoEndpoint);
+        let comes_back = self.failures > 0 && !absent;
         self.recovering_from = if comes_back { self.failures } else { 0 };
         self.health = if slow || comes_back { Health::Degraded } else { Health::Healthy };
         self.failures = 0;
@@ -91,7 +94,9 @@ impl Tracker {
         self.failures = self.failures.saturating_add(1);
         self.recovering_from = 0;
         self.cause = Some(cause);
-        if self.failures >= unhealthy_threshold {
+        // no doubt that a second look could remove; but who was never seen may just not have started yet
+        let gone = cause == Cause::NoEndpoint && self.health != Health::Unknown;
+        if gone || self.failures >= unhealthy_threshold {
             self.health = match cause {
                 Cause::Authentication => Health::Unauthenticated,
                 _ => Health::Unhealthy,
@@ -157,6 +162,7 @@ impl Cause {
             Self::Timeout => "Health check timed out",
             Self::Connection => "Connection failed",
             Self::Unavailable => "Backend unavailable",
+            Self::NoEndpoint => "No endpoint is ready",
             Self::Other => "Health check failed",
         }
     }

@@ -8,6 +8,7 @@ pub mod breaker;
 pub mod budget;
 pub mod catalog;
 pub mod dispatch;
+pub mod endpoint;
 pub mod fault;
 pub mod health;
 mod json;

@@ -2,7 +2,8 @@
 //!
 //! A token is base64url without padding of
 //! `format(1) key(4) nonce(12) AES-256-GCM(session) tag(16)`; the additional data binds the clear bytes and the
-//! virtual server. `key` is the head of the SHA-256 of the key's id. Every node with the ring opens it.
+//! virtual server. `key` is the head of the SHA-256 of the key's id. Every node with the ring opens it. Format 1, which named
+//! no endpoints, is still opened.
 
 mod session;
 
@@ -24,7 +25,9 @@ pub const MAX_TOKEN: usize = 4096;
 /// Longest `clientInfo` that a session carries, in bytes of JSON.
 pub const MAX_CLIENT_INFO: usize = 512;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// The oldest that is opened.
+const OLDEST_FORMAT: u8 = 1;
 /// Formats to come. No more than these: the first byte of somebody else's session id (a UUID) lies above.
 const NEWER_FORMATS: RangeInclusive<u8> = FORMAT + 1..=31;
 const KEY_LEN: usize = 4;
@@ -137,11 +140,12 @@ impl Key {
     /// Opens a decoded token in place.
     fn open(&self, vs: &VirtualServerId, token: &mut [u8]) -> Result<McpSession, OpenError> {
         let (clear, sealed) = token.split_at_mut_checked(CLEAR).ok_or(OpenError::Malformed)?;
+        let format = clear[0];
         let nonce =
             Nonce::try_assume_unique_for_key(&clear[1 + KEY_LEN..]).map_err(|_| OpenError::Malformed)?;
         let plain = self.aead.open_in_place(nonce, binding_data(vs, clear), sealed);
         // what is genuine but does not decode was sealed by a bug, not by a stranger
-        McpSession::decode(plain.map_err(|_| OpenError::Forged)?).ok_or(OpenError::Malformed)
+        McpSession::decode(plain.map_err(|_| OpenError::Forged)?, format).ok_or(OpenError::Malformed)
     }
 }
 
@@ -161,7 +165,7 @@ fn key_id(token: &[u8]) -> Result<[u8; KEY_LEN], OpenError> {
     let text = token.get(..8).ok_or(OpenError::Malformed)?;
     URL_SAFE_NO_PAD.decode_slice(text, &mut head).map_err(|_| OpenError::Malformed)?;
     match head {
-        [FORMAT, id @ .., _] => Ok(id),
+        [OLDEST_FORMAT..=FORMAT, id @ .., _] => Ok(id),
         [format, ..] if NEWER_FORMATS.contains(&format) => Err(OpenError::NewerFormat),
         _ => Err(OpenError::Malformed),
     }

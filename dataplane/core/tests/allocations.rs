@@ -72,6 +72,7 @@ fn opening_a_token_allocates_the_session_alone() {
         backend: i,
         session: b"0123456789abcdef0123456789abcdef".as_slice().into(),
         version: ProtocolVersion::LATEST,
+        endpoint: None,
     };
     let session = McpSession {
         id: [1; 16],

@@ -2,6 +2,7 @@
 //! replaces (how to reach it).
 
 use crate::admission::Slots;
+use crate::endpoints::Endpoints;
 use crate::metrics::BackendStats;
 use crate::room::Room;
 use crate::snapshot::Member;
@@ -19,10 +20,13 @@ use tidegate_dataplane_core::token::backend_hash;
 use tidegate_proto::table::{Backend, BackendId};
 use tokio::sync::{Notify, Semaphore};
 
-/// One configuration of a backend. An unchanged configuration keeps the same value over table updates.
+/// One configuration of a backend. A configuration that changed in nothing but its endpoints keeps the same value over table
+/// updates.
 pub(crate) struct BackendState {
-    /// As configured.
+    /// As configured; without `endpoints`, which have their own place.
     pub(crate) spec: Backend,
+    /// Where it is now.
+    pub(crate) endpoints: Endpoints,
     /// Names this configuration's connections in the threads' pools.
     pub(crate) slot: u32,
     /// Names its sessions in tokens.
@@ -111,8 +115,18 @@ impl BackendState {
             stuck: StuckCalls::default(),
             own: Semaphore::new(OWN),
             shared: shared.unwrap_or_else(|| Arc::new(Shared::new(spec.id.clone()))),
-            spec: spec.clone(),
+            endpoints: Endpoints::new(&spec.endpoints),
+            spec: Backend { endpoints: Vec::new(), ..spec.clone() },
         })
+    }
+
+    /// Takes over an edit that changes nothing but endpoints; false, and nothing done, for any other.
+    pub(crate) fn follow(&self, spec: &Backend) -> bool {
+        let same = differs_in_endpoints_at_most(&self.spec, spec);
+        if same {
+            self.endpoints.follow(&spec.endpoints);
+        }
+        same
     }
 
     /// TCP connections that are open.
@@ -180,6 +194,35 @@ impl Shared {
     pub(crate) fn set_reach(&self, reach: Reach) -> bool {
         self.reach.swap(reach as u32, AcqRel) != reach as u32
     }
+}
+
+/// Field by field, so that a new one is not forgotten.
+fn differs_in_endpoints_at_most(a: &Backend, b: &Backend) -> bool {
+    let Backend {
+        id,
+        workload,
+        locality,
+        transport,
+        tls,
+        authority,
+        path,
+        endpoints: _,
+        outgoing_auth,
+        headers,
+        egress,
+        limits,
+    } = a;
+    *id == b.id
+        && *workload == b.workload
+        && *locality == b.locality
+        && *transport == b.transport
+        && *tls == b.tls
+        && *authority == b.authority
+        && *path == b.path
+        && *outgoing_auth == b.outgoing_auth
+        && *headers == b.headers
+        && *egress == b.egress
+        && *limits == b.limits
 }
 
 fn line(b: &Backend) -> Box<[u8]> {

@@ -11,18 +11,22 @@ pub(crate) use listen::listen;
 pub(crate) use mcp::{Opened, cancel, delete, initialize, list_tools, notify, ping};
 
 use crate::backend::BackendState;
+use crate::endpoints::{Endpoint, NoPlace};
 use crate::io::Io;
 use crate::local::local;
 use crate::state::Gateway;
 use crate::upstream::{self, ConnectError, Upstream};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidegate_dataplane_codec::chunked::BodyFollower;
 use tidegate_dataplane_codec::http::{self, ContentType, HttpError, ResponseFraming};
 use tidegate_dataplane_codec::json::{self, Peek};
 use tidegate_dataplane_codec::sse::SseParser;
+use tidegate_dataplane_core::endpoint::EndpointId;
 use tidegate_dataplane_core::protocol::ProtocolVersion;
+use tidegate_dataplane_core::token::Binding;
 
 /// Largest answer that is read whole, bytes.
 const MAX_ANSWER: usize = 16 << 20;
@@ -32,6 +36,17 @@ const MAX_ANSWER: usize = 16 << 20;
 pub(crate) struct Link<'a> {
     pub(crate) session: &'a [u8],
     pub(crate) version: Option<ProtocolVersion>,
+    /// Where it goes.
+    pub(crate) endpoint: Option<EndpointId>,
+}
+
+impl<'a> Link<'a> {
+    /// What belongs to this backend session goes to where it is. A server that keeps no sessions has no such place.
+    #[inline]
+    pub(crate) fn to(binding: &'a Binding) -> Self {
+        let endpoint = if binding.session.is_empty() { None } else { binding.endpoint };
+        Self { session: &binding.session, version: Some(binding.version), endpoint }
+    }
 }
 
 /// A whole answer. For an event stream, `body` is the data of the first event that is a JSON-RPC response.
@@ -45,6 +60,8 @@ pub(crate) struct Answer {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExchangeError {
+    #[error(transparent)]
+    Place(#[from] NoPlace),
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error("connection broke")]
@@ -63,7 +80,24 @@ pub(crate) enum ExchangeError {
     Protocol(String),
 }
 
-/// Sends one request and reads its whole answer within `limit`.
+impl ExchangeError {
+    /// Does it say something of the endpoint, and nothing of the others of its backend?
+    pub(crate) fn is_of_endpoint(&self) -> bool {
+        match self {
+            Self::Place(NoPlace::Gone) | Self::Connect(_) | Self::Io(_) | Self::Ended => true,
+            Self::Place(NoPlace::Empty) => false,
+            Self::Http(_) | Self::TooLarge | Self::Timeout(_) | Self::Status(_) | Self::Protocol(_) => false,
+        }
+    }
+}
+
+/// Where a request of the gateway's own goes.
+fn place(gw: &Gateway, b: &BackendState, link: Link<'_>) -> Result<Arc<Endpoint>, NoPlace> {
+    let id = b.endpoints.place(link.session, link.endpoint, gw.clock.now())?;
+    b.endpoints.get(id)
+}
+
+/// Sends one request to where its session is and reads its whole answer within `limit`.
 pub(crate) async fn exchange(
     gw: &Gateway,
     b: &BackendState,
@@ -73,17 +107,28 @@ pub(crate) async fn exchange(
     limit: Duration,
 ) -> Result<Answer, ExchangeError> {
     let request = write_request(b, method, link, body);
+    exchange_at(gw, b, &place(gw, b, link)?, &request, limit).await
+}
+
+/// The same with one endpoint.
+async fn exchange_at(
+    gw: &Gateway,
+    b: &BackendState,
+    endpoint: &Arc<Endpoint>,
+    request: &[u8],
+    limit: Duration,
+) -> Result<Answer, ExchangeError> {
     let whole = async {
-        if let Some(stream) = local(|l| l.pool.take(b, Instant::now())) {
-            match on_stream(b, stream, &request).await {
+        if let Some(stream) = local(|l| l.pool.take(b, endpoint.id, Instant::now())) {
+            match on_stream(b, stream, request).await {
                 // a pooled connection may turn out to be dead; these requests may be sent twice
                 Err(ExchangeError::Io(_) | ExchangeError::Ended) => {}
                 said => return said,
             }
         }
         let connect = b.connect_timeout().unwrap_or(gw.options.connect);
-        let stream = upstream::connect(gw, b, limit.min(connect)).await?;
-        on_stream(b, stream, &request).await
+        let stream = upstream::connect(gw, b, endpoint, limit.min(connect)).await?;
+        on_stream(b, stream, request).await
     };
     tokio::time::timeout(limit, whole).await.unwrap_or(Err(ExchangeError::Timeout(limit)))
 }

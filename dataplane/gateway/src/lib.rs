@@ -13,6 +13,7 @@ mod clients;
 mod conn;
 mod deadline;
 mod drain;
+mod endpoints;
 mod h2;
 mod idle;
 mod io;

@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use std::cell::RefCell;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
+use tidegate_dataplane_core::endpoint::EndpointId;
 
 use crate::io::Io;
 
@@ -38,10 +39,10 @@ pub(crate) struct Local {
     kept: Vec<Vec<u8>>,
 }
 
-/// Idle upstream connections of one thread, by the backend configuration they were opened for.
+/// Idle upstream connections of one thread, by the backend configuration they were opened for and the endpoint.
 #[derive(Default)]
 pub(crate) struct Pool {
-    idle: HashMap<u32, Vec<Idle>>,
+    idle: HashMap<(u32, EndpointId), Vec<Idle>>,
 }
 
 struct Idle {
@@ -100,12 +101,20 @@ impl Local {
 impl Pool {
     /// The connection used last, if it is still good: one that the backend closed, or wrote to unasked,
     /// has become readable, which the runtime knows without a system call.
-    pub(crate) fn take(&mut self, backend: &BackendState, now: Instant) -> Option<Upstream> {
-        let idle = self.idle.get_mut(&backend.slot)?;
+    pub(crate) fn take(
+        &mut self,
+        backend: &BackendState,
+        endpoint: EndpointId,
+        now: Instant,
+    ) -> Option<Upstream> {
+        let idle = self.idle.get_mut(&(backend.slot, endpoint))?;
         while let Some(Idle { mut stream, since }) = idle.pop() {
             if now.saturating_duration_since(since) > MAX_AGE {
                 idle.clear(); // the ones below are older
                 return None;
+            }
+            if stream.endpoint().is_gone() {
+                continue;
             }
             let mut cx = Context::from_waker(Waker::noop());
             if stream.poll_read(&mut cx, &mut [0]).is_pending() {
@@ -117,20 +126,21 @@ impl Pool {
 
     pub(crate) fn put(&mut self, backend: &BackendState, stream: Upstream, now: Instant) {
         // at the limit none is kept idle: another thread may wait for one
-        if backend.connections() >= backend.spec.limits.connections {
+        if backend.connections() >= backend.spec.limits.connections || stream.endpoint().is_gone() {
             return;
         }
-        let idle = self.idle.entry(backend.slot).or_default();
+        let idle = self.idle.entry((backend.slot, stream.endpoint().id)).or_default();
         if idle.len() < MAX_IDLE {
             idle.push(Idle { stream, since: now });
         }
     }
 
-    /// Closes what is too old, also of backends that are gone.
+    /// Closes what is too old, also of backends that are gone, and what leads to endpoints that are gone.
     pub(crate) fn sweep(&mut self, now: Instant) {
         self.idle.retain(|_, idle| {
             let old = idle.partition_point(|i| now.saturating_duration_since(i.since) > MAX_AGE);
             idle.drain(..old);
+            idle.retain(|i| !i.stream.endpoint().is_gone());
             !idle.is_empty()
         });
     }

@@ -81,6 +81,7 @@ pub(crate) struct BackendStats {
     pub(crate) cancelled: AtomicU64,
     pub(crate) sessions_opened: AtomicU64,
     pub(crate) sessions_lost: AtomicU64,
+    pub(crate) sessions_moved: AtomicU64,
     /// Calls that the client was told to have failed, whatever the reason.
     pub(crate) call_failures: Tally,
     pub(crate) shed: Tally,

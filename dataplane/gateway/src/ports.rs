@@ -2,14 +2,13 @@
 //! so that a port that cannot be had rejects its entry; worker threads follow the published set.
 
 use crate::session::lock;
-use crate::state::wanted_ports;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tidegate_proto::table::{EntryKey, Table, VirtualServerId};
+use tidegate_proto::table::{Entry, EntryKey, Table, VirtualServerId};
 use tokio::sync::watch;
 
 /// One bound address of one virtual server.
@@ -27,6 +26,8 @@ pub(crate) type PortSet = Arc<BTreeMap<SocketAddr, Port>>;
 pub(crate) struct Ports {
     workers: usize,
     takeover: bool,
+    /// instead of unspecified addresses
+    address: Option<IpAddr>,
     bound: Mutex<PortSet>,
     published: watch::Sender<PortSet>,
 }
@@ -38,9 +39,39 @@ impl Port {
 }
 
 impl Ports {
-    /// `takeover`: beside a process that listens already.
-    pub(crate) fn new(workers: usize, takeover: bool) -> Self {
-        Self { workers, takeover, bound: Mutex::default(), published: watch::channel(PortSet::default()).0 }
+    /// `takeover`: beside a process that listens already. `address`: where ports are bound that name none of their own.
+    pub(crate) fn new(workers: usize, takeover: bool, address: Option<IpAddr>) -> Self {
+        let published = watch::channel(PortSet::default()).0;
+        Self { workers, takeover, address, bound: Mutex::default(), published }
+    }
+
+    /// Where this node serves what the table calls `listen`.
+    pub(crate) fn local(&self, listen: SocketAddr) -> SocketAddr {
+        match self.address {
+            Some(ip) if listen.ip().is_unspecified() => SocketAddr::new(ip, listen.port()),
+            _ => listen,
+        }
+    }
+
+    /// The ports that a table asks for, by address; an address asked for twice belongs to the first.
+    fn wanted(&self, table: &Table) -> (BTreeMap<SocketAddr, Port>, Vec<(EntryKey, String)>) {
+        let mut wanted: BTreeMap<SocketAddr, Port> = BTreeMap::new();
+        let mut refused = Vec::new();
+        for entry in table.entries.values() {
+            let Entry::VirtualServer(v) = &**entry else { continue };
+            for addr in v.listen.iter().map(|listen| self.local(*listen)) {
+                match wanted.get(&addr) {
+                    // 0.0.0.0 and [::] may be one address here
+                    Some(same) if same.server == v.id => {}
+                    Some(other) => {
+                        let reason = format!("listen: {addr} belongs to virtual server {}", other.server);
+                        refused.push((entry.key(), reason));
+                    }
+                    None => drop(wanted.insert(addr, Port::new(v.id.clone()))),
+                }
+            }
+        }
+        (wanted, refused)
     }
 
     /// Binds what `table` asks for and is not bound yet. An entry whose port cannot be had gets its
@@ -49,7 +80,7 @@ impl Ports {
         let bound = lock(&self.bound).clone();
         let mut rejected = Vec::new();
         loop {
-            let (mut wanted, mut refused) = wanted_ports(table);
+            let (mut wanted, mut refused) = self.wanted(table);
             for (addr, port) in &mut wanted {
                 match bound.get(addr) {
                     Some(b) => port.sockets = b.sockets.clone(),

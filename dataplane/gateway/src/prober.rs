@@ -4,9 +4,10 @@
 
 mod outcome;
 mod plan;
+mod session;
 
 use crate::backend::{BackendState, Reach, View};
-use crate::client::{self, ExchangeError, Link, Opened};
+use crate::client::{self, ExchangeError, Link};
 use crate::local::local;
 use crate::metrics::inc;
 use crate::session::{lock, unix_ms};
@@ -14,12 +15,12 @@ use crate::snapshot::{Member, Snapshot};
 use crate::state::Gateway;
 use outcome::{Found, chain};
 use plan::Plan;
+use session::OwnSession;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
-use tidegate_dataplane_core::catalog::Contribution;
-use tidegate_dataplane_core::protocol::ProtocolVersion;
+use tidegate_dataplane_core::health::Cause;
 use tidegate_proto::table::BackendId;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -162,21 +163,6 @@ struct Prober {
     plan: Plan,
 }
 
-/// The prober's session.
-struct OwnSession {
-    opened: Opened,
-    _listener: Option<Listener>,
-}
-
-/// Listens for changes until it is dropped.
-struct Listener(JoinHandle<()>);
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 impl Prober {
     async fn run(mut self, stop: Arc<Notify>) {
         tokio::select! {
@@ -184,7 +170,7 @@ impl Prober {
             () = self.work() => {}
         }
         if let Some(session) = self.session.take() {
-            client::delete(&self.gw, &self.backend, link(&session.opened), LIMIT).await;
+            client::delete(&self.gw, &self.backend, Link::to(&session.opened.binding), LIMIT).await;
         }
     }
 
@@ -205,7 +191,8 @@ impl Prober {
 
     /// Waits until there is something to do, and does it.
     async fn turn(&mut self) {
-        let shared = self.backend.shared.clone();
+        let backend = self.backend.clone();
+        let shared = &backend.shared;
         let users = shared.users.load_full();
         let next = self.plan.next(&users);
         tokio::select! {
@@ -213,6 +200,7 @@ impl Prober {
             () = self.changed.notified() => return self.plan.list_changed(),
             () = shared.hint.notified() => return self.plan.hinted(&users),
             () = shared.breakers.notified() => return,
+            () = backend.endpoints.changed.notified() => return self.endpoints_changed(),
         }
         if next.retry_listing {
             self.plan.announced(next.at);
@@ -221,6 +209,13 @@ impl Prober {
         }
         if next.look {
             self.look(&users).await;
+        }
+    }
+
+    /// Looks at once when it has no session, or not where it should be.
+    fn endpoints_changed(&mut self) {
+        if self.session.is_none() || self.misplaced() {
+            self.plan.at_once();
         }
     }
 
@@ -249,63 +244,13 @@ impl Prober {
             Ok(()) => self.answered(took),
             Err(e) => self.failed(&e, found),
         }
+        if found == Found::Failure(Cause::Timeout) && self.pass_over() {
+            self.leave_session();
+        }
         self.backend.shared.set_suspect(found != Found::Answer);
         if outcome::tell(users, asked, found, took, now, &mut self.plan) {
             self.gw.contributed.notify_one();
         }
-    }
-
-    /// Lists when it is time to, else a ping; opens a session first if there is none.
-    async fn talk(&mut self, limit: Duration) -> Result<(), ExchangeError> {
-        if let Some(session) = &self.session {
-            let list = self.plan.list_due(self.backend.shared.contribution.load().is_some());
-            match self.ask(&session.opened, list, limit).await {
-                // it does not know the session: it was restarted, which is no failure
-                Err(ExchangeError::Status(s @ 400..=499)) if !matches!(s, 401 | 403 | 408 | 429) => {}
-                said => return said.map(|list| self.store(list)),
-            }
-        }
-        self.session = None;
-        let latest = ProtocolVersion::LATEST;
-        let opened = client::initialize(&self.gw, &self.backend, latest, b"", limit).await?;
-        let listener = opened.announces.then(|| self.listen(&opened));
-        let session = self.session.insert(OwnSession { opened, _listener: listener });
-        let link = link(&session.opened);
-        let list = read(&self.gw, &self.backend, link, limit).await?;
-        self.store(Some(list));
-        Ok(())
-    }
-
-    async fn ask(
-        &self,
-        opened: &Opened,
-        list: bool,
-        limit: Duration,
-    ) -> Result<Option<Contribution>, ExchangeError> {
-        if list {
-            return read(&self.gw, &self.backend, link(opened), limit).await.map(Some);
-        }
-        client::ping(&self.gw, &self.backend, link(opened), limit).await.map(|()| None)
-    }
-
-    fn store(&mut self, list: Option<Contribution>) {
-        let Some(list) = list else { return };
-        self.plan.listed();
-        let shared = &self.backend.shared;
-        if shared.contribution.load().as_ref().is_none_or(|k| k.digest() != list.digest()) {
-            tracing::info!(backend = %shared.id, tools = list.len(), "capabilities read");
-            shared.contribution.store(Some(Arc::new(list)));
-            self.gw.contributed.notify_one();
-        }
-    }
-
-    fn listen(&self, opened: &Opened) -> Listener {
-        let (gw, backend, changed) = (self.gw.clone(), self.backend.clone(), self.changed.clone());
-        let (session, version) = (opened.binding.session.clone(), opened.binding.version);
-        Listener(tokio::spawn(async move {
-            let link = Link { session: &session, version: Some(version) };
-            client::listen(&gw, &backend, link, &changed).await;
-        }))
     }
 
     fn answered(&mut self, took: Duration) {
@@ -346,18 +291,4 @@ impl Prober {
         }
         news
     }
-}
-
-async fn read(
-    gw: &Gateway,
-    b: &BackendState,
-    link: Link<'_>,
-    limit: Duration,
-) -> Result<Contribution, ExchangeError> {
-    let pages = client::list_tools(gw, b, link, limit).await?;
-    Contribution::parse(&pages).map_err(|e| ExchangeError::Protocol(e.to_string()))
-}
-
-fn link(opened: &Opened) -> Link<'_> {
-    Link { session: &opened.binding.session, version: Some(opened.binding.version) }
 }

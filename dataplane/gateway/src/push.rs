@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 pub use tidegate_proto::identity::NodeName;
 use tidegate_proto::keys::KeyRing;
+use tidegate_proto::persist::Saved;
 use tidegate_proto::push::Terms;
-use tidegate_proto::table::Table;
 use tidegate_proto::wire;
 use tokio::sync::watch;
 
@@ -56,7 +56,7 @@ pub struct Credentials {
 pub async fn run(
     config: PushConfig,
     applier: Arc<dyn Applier>,
-    held: Table,
+    held: Saved,
     keys: Option<KeyRing>,
     reports: watch::Receiver<Arc<wire::Report>>,
     shutdown: impl Future<Output = ()>,
@@ -69,7 +69,7 @@ pub async fn run_with(
     terms: Terms,
     config: PushConfig,
     applier: Arc<dyn Applier>,
-    held: Table,
+    held: Saved,
     keys: Option<KeyRing>,
     reports: watch::Receiver<Arc<wire::Report>>,
     shutdown: impl Future<Output = ()>,

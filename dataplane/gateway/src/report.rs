@@ -18,9 +18,27 @@ impl Gateway {
         let snapshot = self.snapshot();
         wire::Report {
             backends: snapshot.backends.values().map(|b| backend(b)).collect(),
-            virtual_servers: snapshot.servers.iter().map(|s| server(s, listen)).collect(),
+            virtual_servers: snapshot.servers.iter().map(|s| self.server_state(s, listen)).collect(),
             removed_backends: Vec::new(),
             removed_virtual_servers: Vec::new(),
+        }
+    }
+
+    fn server_state(&self, s: &Server, listen: &str) -> wire::VirtualServerState {
+        let own = s.spec.listen.iter().map(|a| format!("http://{}/mcp", self.ports.local(*a)));
+        let shared = format!("{listen}/{}/{}/mcp", s.id().namespace, s.id().name);
+        let tools = s.catalog.tools().take(MAX_TOOLS).map(|t| wire::ExposedTool {
+            name: t.exposed.as_ref().into(),
+            backend: s.members[usize::from(t.member)].workload.as_ref().into(),
+            native_name: t.native.as_ref().into(),
+            description: t.description.as_ref().into(),
+        });
+        wire::VirtualServerState {
+            id: s.id().to_string(),
+            urls: own.chain([shared]).collect(),
+            tools: tools.collect(),
+            conflicts: s.catalog.conflicts().to_vec(),
+            members: s.members.iter().map(|m| member(m)).collect(),
         }
     }
 }
@@ -47,24 +65,6 @@ fn backend(b: &BackendState) -> wire::BackendState {
         protocol_version: view.protocol_version,
         server_name: view.server_name,
         checked_unix_ms: view.checked_unix_ms,
-    }
-}
-
-fn server(s: &Server, listen: &str) -> wire::VirtualServerState {
-    let own = s.spec.listen.iter().map(|a| format!("http://{a}/mcp"));
-    let shared = format!("{listen}/{}/{}/mcp", s.id().namespace, s.id().name);
-    let tools = s.catalog.tools().take(MAX_TOOLS).map(|t| wire::ExposedTool {
-        name: t.exposed.as_ref().into(),
-        backend: s.members[usize::from(t.member)].workload.as_ref().into(),
-        native_name: t.native.as_ref().into(),
-        description: t.description.as_ref().into(),
-    });
-    wire::VirtualServerState {
-        id: s.id().to_string(),
-        urls: own.chain([shared]).collect(),
-        tools: tools.collect(),
-        conflicts: s.catalog.conflicts().to_vec(),
-        members: s.members.iter().map(|m| member(m)).collect(),
     }
 }
 

@@ -62,8 +62,9 @@ pub fn run(gw: Arc<Gateway>, serve: Serve) -> Result<(), RunError> {
     for problem in &loaded.problems {
         tracing::warn!(problem, "last-known-good state");
     }
-    gw.restore(loaded.table.as_ref(), loaded.keys.as_ref());
-    if let Some(table) = &loaded.table {
+    gw.restore(loaded.saved.as_ref().map(|saved| &saved.table), loaded.keys.as_ref());
+    if let Some(saved) = &loaded.saved {
+        let table = &saved.table;
         tracing::info!(
             entries = table.entries.len(),
             "serving last-known-good until a control plane answers"
@@ -127,7 +128,7 @@ impl BackgroundService for Push {
         let stop = async move {
             let _ = shutdown.wait_for(|stop| *stop).await;
         };
-        let held = self.loaded.table.clone().unwrap_or_default();
+        let held = self.loaded.saved.clone().unwrap_or_default();
         push::run(self.config.clone(), self.gw.clone(), held, self.loaded.keys.clone(), receive, stop).await;
     }
 }

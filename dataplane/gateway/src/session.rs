@@ -2,6 +2,7 @@
 //! facts that a token cannot hold: backend sessions opened after it was sealed, and that it was ended.
 
 use crate::clients::Place;
+use crate::endpoints::Stay;
 use crate::metrics::inc;
 use crate::snapshot::Server;
 use hashbrown::{HashMap, HashTable};
@@ -32,6 +33,8 @@ pub(crate) struct Session {
     late: Mutex<Vec<Late>>,
     /// what it takes of its client's share; none when it was opened elsewhere, or is not used any more
     place: Mutex<Option<Place>>,
+    /// where it is, by backend, as far as this node opened it; none when it is not used any more
+    stays: Mutex<Vec<(u64, Stay)>>,
     /// seconds since the epoch
     used: AtomicU64,
 }
@@ -85,6 +88,7 @@ impl Session {
             has_late: AtomicBool::new(false),
             late: Mutex::default(),
             place: Mutex::default(),
+            stays: Mutex::default(),
             used: AtomicU64::new(unix_now()),
         })
     }
@@ -104,7 +108,8 @@ impl Session {
     }
 
     /// Notes a link that was opened after the token was sealed; which one it is.
-    pub(crate) fn bind(&self, binding: Binding) -> u32 {
+    pub(crate) fn bind(&self, binding: Binding, stay: Stay) -> u32 {
+        self.stay(binding.backend, stay);
         self.with_late(binding.backend, |late| {
             late.generation += 1;
             late.binding = Some(Arc::new(binding));
@@ -120,7 +125,15 @@ impl Session {
                 late.lost = true;
                 late.binding = None;
             });
+            lock(&self.stays).retain(|(b, _)| *b != backend);
         }
+    }
+
+    /// Counts it at its endpoint until it ends or is forgotten.
+    pub(crate) fn stay(&self, backend: u64, stay: Stay) {
+        let mut stays = lock(&self.stays);
+        stays.retain(|(b, _)| *b != backend);
+        stays.push((backend, stay));
     }
 
     /// What the one who opens a link to a backend holds meanwhile.
@@ -140,13 +153,13 @@ impl Session {
     }
 
     /// All links that are open.
-    pub(crate) fn bindings(&self) -> Vec<(u64, Box<[u8]>)> {
+    pub(crate) fn bindings(&self) -> Vec<Binding> {
         let late = lock(&self.late);
         let replaced =
             |b: &&Binding| late.iter().any(|l| l.backend == b.backend && (l.lost || l.binding.is_some()));
         let sealed = self.content.bindings.iter().filter(|b| !replaced(b));
         let open = late.iter().filter_map(|l| l.binding.as_deref());
-        sealed.chain(open).map(|b| (b.backend, b.session.clone())).collect()
+        sealed.chain(open).cloned().collect()
     }
 
     pub(crate) fn ended(&self) -> bool {
@@ -168,6 +181,7 @@ impl Session {
 
     fn give_back(&self) {
         lock(&self.place).take();
+        lock(&self.stays).clear();
     }
 
     /// Ends it; false when it had ended already.

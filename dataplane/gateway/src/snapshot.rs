@@ -166,7 +166,7 @@ fn carry_backends(old: &Snapshot, table: &Table) -> BTreeMap<BackendId, Arc<Back
         .backends()
         .map(|spec| {
             let state = match old.backends.get(&spec.id) {
-                Some(same) if same.spec == *spec => same.clone(),
+                Some(same) if same.follow(spec) => same.clone(),
                 Some(edited) => BackendState::new(spec, Some(edited.shared.clone())),
                 None => BackendState::new(spec, None),
             };

@@ -3,22 +3,21 @@
 use crate::clients::{ClientLimits, Clients};
 use crate::drain::Drain;
 use crate::metrics::{NodeStats, inc};
-use crate::ports::{Port, Ports};
+use crate::ports::Ports;
 use crate::push::{Applier, IdentityEvent, Step};
 use crate::session::{Sessions, lock};
 use crate::snapshot::{Ground, Server, Snapshot};
 use crate::standing::Clock;
 use arc_swap::ArcSwap;
 use pingora_core::connectors::TransportConnector;
-use ring::rand::SystemRandom;
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use ring::rand::{SecureRandom, SystemRandom};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tidegate_dataplane_core::token::Sealer;
 use tidegate_proto::keys::KeyRing;
-use tidegate_proto::table::{Entry, EntryKey, Table};
+use tidegate_proto::table::{EntryKey, Table};
 use tokio::sync::{Notify, watch};
 
 /// What the process is started with. Durations and sizes bound every request and cannot be exceeded by a
@@ -27,6 +26,8 @@ use tokio::sync::{Notify, watch};
 pub struct Options {
     /// The shared port.
     pub listen: SocketAddr,
+    /// Where ports of virtual servers are bound that name no address of their own (`0.0.0.0`, `[::]`); absent: everywhere.
+    pub address: Option<IpAddr>,
     /// Worker threads, each with its own listeners and upstream connections.
     pub threads: usize,
     /// Further `Host` values that a loopback listener accepts.
@@ -62,6 +63,7 @@ impl Options {
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
+            address: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
@@ -114,7 +116,7 @@ impl Gateway {
     /// A gateway that serves nothing yet. `allocations` reads the allocator's counter, if the binary has one.
     pub fn new(options: Options, allocations: Option<fn() -> u64>) -> Arc<Self> {
         Arc::new(Self {
-            ports: Ports::new(options.threads, options.takeover),
+            ports: Ports::new(options.threads, options.takeover, options.address),
             clients: Clients::new(options.clients),
             drain: Drain::new(),
             options,
@@ -144,6 +146,14 @@ impl Gateway {
             tracing::warn!(%entry, reason, "entry of last-known-good not served");
         }
         self.has_table.store(table.is_some(), Relaxed);
+    }
+
+    /// For choices that nobody should foresee, but may.
+    pub(crate) fn random_word(&self) -> u64 {
+        let mut word = [0; 8];
+        // an error: any choice is as good
+        let _ = self.random.fill(&mut word);
+        u64::from_ne_bytes(word)
     }
 
     pub(crate) fn snapshot(&self) -> arc_swap::Guard<Arc<Snapshot>> {
@@ -270,27 +280,4 @@ impl Applier for Gateway {
         let seconds = until.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
         self.stats.certificate_until.store(seconds, Relaxed);
     }
-}
-
-/// The ports that a table asks for, by address; an address asked for twice belongs to the first.
-pub(crate) fn wanted_ports(table: &Table) -> (BTreeMap<SocketAddr, Port>, Vec<(EntryKey, String)>) {
-    let mut wanted: BTreeMap<SocketAddr, Port> = BTreeMap::new();
-    let mut refused = Vec::new();
-    for entry in table.entries.values() {
-        let Entry::VirtualServer(v) = &**entry else { continue };
-        for addr in &v.listen {
-            match wanted.get(addr) {
-                Some(other) => {
-                    refused.push((
-                        entry.key(),
-                        format!("listen: {addr} belongs to virtual server {}", other.server),
-                    ));
-                }
-                None => {
-                    wanted.insert(*addr, Port::new(v.id.clone()));
-                }
-            }
-        }
-    }
-    (wanted, refused)
 }

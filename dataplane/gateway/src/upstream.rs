@@ -2,10 +2,12 @@
 //! Pingora's connector. Pooling is the threads' own ([`crate::local`]).
 
 use crate::backend::BackendState;
+use crate::endpoints::Endpoint;
 use crate::io::Io;
 use crate::metrics::inc;
 use crate::room::Room;
 use crate::state::Gateway;
+use pingora_core::ErrorType;
 use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::upstreams::peer::HttpPeer;
 use std::io::{self, IoSlice};
@@ -13,7 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tidegate_proto::table::{Egress, Endpoint};
+use tidegate_proto::table::Egress;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,8 @@ pub(crate) struct Upstream {
     stream: Stream,
     /// TLS holds back some of what was written
     unflushed: bool,
+    /// where it leads
+    endpoint: Arc<Endpoint>,
     _open: Counted,
 }
 
@@ -79,7 +83,19 @@ impl Io for Upstream {
     }
 }
 
+impl Upstream {
+    /// Where it leads.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+}
+
 impl ConnectError {
+    /// Does nobody listen there?
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Connect(e) if *e.etype() == ErrorType::ConnectRefused)
+    }
+
     /// In a few words, for a client: no address is shown.
     pub(crate) fn public(&self) -> &'static str {
         match self {
@@ -104,54 +120,48 @@ pub(crate) async fn leave(b: &BackendState) -> Leave {
 pub(crate) async fn connect_for_call(
     gw: &Gateway,
     b: &BackendState,
+    endpoint: &Arc<Endpoint>,
     limit: Duration,
     leave: Leave,
 ) -> Result<Upstream, ConnectError> {
-    connect_counted(gw, b, limit, leave.0).await
+    connect_counted(gw, b, endpoint, limit, leave.0).await
 }
 
-/// A new connection to one of the backend's endpoints, tried in order, within `limit`. For what the gateway sends by
-/// itself, which the limit of connections does not hold up.
+/// A new connection to one of the backend's endpoints, within `limit`. For what the gateway sends by itself, which the
+/// limit of connections does not hold up.
 pub(crate) async fn connect(
     gw: &Gateway,
     b: &BackendState,
+    endpoint: &Arc<Endpoint>,
     limit: Duration,
 ) -> Result<Upstream, ConnectError> {
-    connect_counted(gw, b, limit, Counted::any(&b.own_open)).await
+    connect_counted(gw, b, endpoint, limit, Counted::any(&b.own_open)).await
 }
 
 async fn connect_counted(
     gw: &Gateway,
     b: &BackendState,
+    endpoint: &Arc<Endpoint>,
     limit: Duration,
     counted: Counted,
 ) -> Result<Upstream, ConnectError> {
-    let attempt = tokio::time::timeout(limit, dial(gw, b)).await.unwrap_or(Err(ConnectError::Timeout(limit)));
-    match attempt {
+    let attempt = tokio::time::timeout(limit, dial(gw, b, endpoint));
+    match attempt.await.unwrap_or(Err(ConnectError::Timeout(limit))) {
         Ok(stream) => {
             inc(&b.shared.stats.connects);
-            Ok(Upstream { stream, unflushed: false, _open: counted })
+            endpoint.reached();
+            Ok(Upstream { stream, unflushed: false, endpoint: endpoint.clone(), _open: counted })
         }
         Err(e) => {
             inc(&b.shared.stats.connect_failures);
-            tracing::debug!(backend = %b.spec.id, error = %e, "connect failed");
+            endpoint.pass_over(gw.clock.now());
+            tracing::debug!(backend = %b.spec.id, endpoint = %endpoint, error = %e, "connect failed");
             Err(e)
         }
     }
 }
 
-async fn dial(gw: &Gateway, b: &BackendState) -> Result<Stream, ConnectError> {
-    let mut last = None;
-    for endpoint in &b.spec.endpoints {
-        match dial_endpoint(gw, b, endpoint).await {
-            Ok(stream) => return Ok(stream),
-            Err(e) => last = Some(e),
-        }
-    }
-    Err(last.unwrap_or_else(|| ConnectError::Forbidden(b.spec.authority.clone())))
-}
-
-async fn dial_endpoint(gw: &Gateway, b: &BackendState, endpoint: &Endpoint) -> Result<Stream, ConnectError> {
+async fn dial(gw: &Gateway, b: &BackendState, endpoint: &Endpoint) -> Result<Stream, ConnectError> {
     let mut last = None;
     for addr in resolve(endpoint, b.spec.egress).await? {
         let sni = if b.spec.tls { endpoint.host.clone() } else { String::new() };

@@ -36,7 +36,7 @@ fn table(backends: &[(&str, &str)]) -> Table {
             tls: false,
             authority: "a:80".into(),
             path: (*path).into(),
-            endpoints: vec![Endpoint { host: "127.0.0.1".into(), port: 80 }],
+            endpoints: vec![Endpoint { host: "127.0.0.1".into(), port: 80, draining: false }],
             outgoing_auth: OutgoingAuth::Unauthenticated,
             headers: Vec::new(),
             egress: Egress::Any,
@@ -83,7 +83,7 @@ impl Node {
             let shutdown = async {
                 let _ = stopped.await;
             };
-            let held = loaded.table.unwrap_or_default();
+            let held = loaded.saved.unwrap_or_default();
             push::run(config, applier, held, loaded.keys, receive, shutdown).await;
         });
         Self { gateway, reports, stop, task }
@@ -108,7 +108,10 @@ async fn check_a_table_goes_through(socket: Socket) {
 
     // the verdict has come, so what it is about is on disk
     let loaded = load_last_known_good(state.path());
-    assert_eq!((loaded.table, loaded.keys), (Some(table(&[("a", "/1")])), Some(ring())));
+    assert_eq!(
+        (loaded.saved.map(|saved| saved.table), loaded.keys),
+        (Some(table(&[("a", "/1")])), Some(ring()))
+    );
     let mode = |name: &str| state.path().join(name).metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("session-keys"), 0o600);
 
@@ -168,7 +171,10 @@ async fn a_refused_entry_keeps_its_previous_value_on_disk_too() {
     plane.publish(table(&[("a", "/bad"), ("b", "/")]));
     let settled = plane.settled(|s| s.count == 2).await;
     assert_eq!(settled.rejections[&key("a")], "bad path");
-    assert_eq!(load_last_known_good(state.path()).table, Some(table(&[("a", "/1"), ("b", "/")])));
+    assert_eq!(
+        load_last_known_good(state.path()).saved.map(|saved| saved.table),
+        Some(table(&[("a", "/1"), ("b", "/")]))
+    );
     node.stop().await;
 }
 

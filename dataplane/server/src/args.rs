@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +38,10 @@ pub(crate) struct Args {
     /// Shared port for clients
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4483")]
     listen: SocketAddr,
+    /// Where ports of virtual servers listen whose address is 0.0.0.0 or [::], as several gateways on one host need it
+    /// [default: everywhere]
+    #[arg(long, value_name = "IP", env = "TIDEGATE_ADDRESS")]
+    address: Option<IpAddr>,
     /// Port for /metrics, /healthz, /readyz and /logging; whoever reaches it can change what is logged
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4485")]
     admin: SocketAddr,
@@ -104,6 +108,7 @@ impl Args {
     /// `descriptors`: how many files the process may have open.
     pub(crate) fn options(&self, descriptors: u64) -> Options {
         let mut o = Options::new(self.listen);
+        o.address = self.address;
         o.threads = self.threads.map_or(o.threads, usize::from);
         o.allowed_hosts = self.allowed_host.clone();
         o.allowed_origins = self.allowed_origin.clone();

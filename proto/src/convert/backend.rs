@@ -1,14 +1,13 @@
 //! Backends.
 
+use std::collections::BTreeSet;
+
 use super::error::{At, ConvertError, Problem, items, required};
 use super::{checks, wire};
 use crate::table::{Backend, BackendId, Egress, Endpoint, Header, Limits, Locality, OutgoingAuth, Transport};
 
 /// Wire to IR.
 pub(super) fn read(b: wire::Backend) -> Result<Backend, ConvertError> {
-    if b.endpoints.is_empty() {
-        return Err(Problem::Empty).at("endpoints");
-    }
     Ok(Backend {
         id: BackendId::from_wire(&checks::name(b.id).at("id")?),
         workload: checks::name(b.workload).at("workload")?,
@@ -17,7 +16,7 @@ pub(super) fn read(b: wire::Backend) -> Result<Backend, ConvertError> {
         tls: b.tls,
         authority: checks::authority(b.authority).at("authority")?,
         path: checks::path(b.path).at("path")?,
-        endpoints: items("endpoints", b.endpoints, endpoint)?,
+        endpoints: endpoints(b.endpoints)?,
         outgoing_auth: outgoing_auth(required(b.outgoing_auth, "outgoing_auth")?).at("outgoing_auth")?,
         headers: items("headers", b.headers, header)?,
         egress: egress(b.egress).at("egress")?,
@@ -40,7 +39,8 @@ pub(super) fn write(b: &Backend) -> wire::Backend {
         Egress::NoLoopback => wire::Egress::NoLoopback,
         Egress::Public => wire::Egress::Public,
     };
-    let endpoint = |e: &Endpoint| wire::Endpoint { host: e.host.clone(), port: e.port.into() };
+    let endpoint =
+        |e: &Endpoint| wire::Endpoint { host: e.host.clone(), port: e.port.into(), draining: e.draining };
     let header = |h: &Header| wire::Header { name: h.name.clone(), value: h.value.clone() };
     wire::Backend {
         id: b.id.to_string(),
@@ -95,8 +95,23 @@ fn egress(value: i32) -> Result<Egress, Problem> {
     }
 }
 
+fn endpoints(list: Vec<wire::Endpoint>) -> Result<Vec<Endpoint>, ConvertError> {
+    let list = items("endpoints", list, endpoint)?;
+    let mut seen = BTreeSet::new();
+    for (i, e) in list.iter().enumerate() {
+        if !seen.insert((&e.host, e.port)) {
+            return Err(Problem::Duplicate).at_item("endpoints", i);
+        }
+    }
+    Ok(list)
+}
+
 fn endpoint(e: wire::Endpoint) -> Result<Endpoint, ConvertError> {
-    Ok(Endpoint { host: checks::host(e.host).at("host")?, port: checks::port(e.port).at("port")? })
+    Ok(Endpoint {
+        host: checks::host(e.host).at("host")?,
+        port: checks::port(e.port).at("port")?,
+        draining: e.draining,
+    })
 }
 
 fn header(h: wire::Header) -> Result<Header, ConvertError> {

@@ -25,6 +25,8 @@ pub struct Stream {
     terms: Terms,
     liveness: Liveness,
     newest: Option<Arc<Version>>,
+    /// How new the view is that `newest` was compiled from; 0: not known.
+    epoch: u64,
     ring: Option<Arc<KeyRing>>,
     node: Option<Node>,
     closed: bool,
@@ -39,6 +41,16 @@ struct Node {
     version: Option<TableDigest>,
     nonce: u64,
     flight: Option<Flight>,
+    fence: Option<Fence>,
+}
+
+/// A node that has seen a newer view than this control plane has: it must not go back.
+#[derive(Debug)]
+struct Fence {
+    /// What it has seen.
+    epoch: u64,
+    /// When it said so.
+    since: Duration,
 }
 
 /// An entry that the node refused.
@@ -77,6 +89,13 @@ pub enum Effect {
     },
     /// The node reports.
     Report(wire::Report),
+    /// The node has seen a newer view than this control plane, and gets nothing until that has caught up. Told once.
+    Fenced {
+        /// What the node has seen.
+        epoch: u64,
+        /// What is known here.
+        own: u64,
+    },
     /// The node has had an update for so long without a verdict. Told once for each update.
     Slow(Duration),
     /// Close the stream with this reason; it is dead from now on.
@@ -154,7 +173,13 @@ impl Stream {
         ring: Option<Arc<KeyRing>>,
         now: Duration,
     ) -> Self {
-        Self { terms, liveness: Liveness::new(terms, now), newest, ring, node: None, closed: false }
+        let liveness = Liveness::new(terms, now);
+        Self { terms, liveness, newest, epoch: 0, ring, node: None, closed: false }
+    }
+
+    /// The view that is compiled here is so new. To be told before anything else is.
+    pub fn at(&mut self, epoch: u64) {
+        self.epoch = self.epoch.max(epoch);
     }
 
     /// A message has come.
@@ -210,6 +235,8 @@ impl Stream {
             }
             effects.extend(flight.slow(self.terms.slow_after, now).map(Effect::Slow));
         }
+        let update = self.update(now);
+        effects.extend(self.or_close(update));
         effects
     }
 
@@ -244,9 +271,14 @@ impl Stream {
         if hello.protocol != PROTOCOL {
             return Err(CloseReason::Protocol(hello.protocol));
         }
-        let (introduction, node) = read_hello(hello).map_err(CloseReason::Hello)?;
-        self.node = Some(node);
+        let epoch = hello.epoch;
+        let (introduction, mut node) = read_hello(hello).map_err(CloseReason::Hello)?;
         let mut effects = vec![Effect::Introduced(introduction)];
+        if epoch > self.epoch {
+            node.fence = Some(Fence { epoch, since: now });
+            effects.push(Effect::Fenced { epoch, own: self.epoch });
+        }
+        self.node = Some(node);
         effects.extend(self.update(now)?);
         Ok(effects)
     }
@@ -280,9 +312,16 @@ impl Stream {
         if node.flight.is_some() || is_current {
             return Ok(Vec::new());
         }
+        if let Some(fence) = &node.fence {
+            let lost = now.saturating_sub(fence.since) >= self.terms.catch_up_within;
+            if fence.epoch > self.epoch && !lost {
+                return Ok(Vec::new());
+            }
+            node.fence = None;
+        }
         let plan = Plan::new(&node.holds, &mut node.refused, newest);
         node.nonce += 1;
-        let update = plan.message(node.nonce, newest, ring.map(|r| &**r));
+        let update = plan.message(node.nonce, newest, self.epoch, ring.map(|r| &**r));
         let message = wire::ToNode { body: Some(to_node::Body::Update(update)) };
         let bytes = message.encoded_len();
         if bytes > self.terms.max_message {

@@ -33,6 +33,8 @@ pub struct Session {
     identity: Identity,
     terms: Terms,
     held: Version,
+    /// Of the update that brought it; 0: not known.
+    epoch: u64,
     session_keys: Vec<String>,
     open: Option<Open>,
     applying: Option<Applying>,
@@ -77,6 +79,8 @@ pub enum Effect {
     Persist {
         /// The table, when it has changed.
         table: Option<Arc<Table>>,
+        /// How new the view is that the table was compiled from.
+        epoch: u64,
         /// The key ring, when it has changed.
         keys: Option<KeyRing>,
     },
@@ -114,8 +118,13 @@ pub enum CloseReason {
 impl Session {
     /// A node that serves `held` (last-known-good, or nothing) and has the session keys of `keys`.
     pub fn new(identity: Identity, terms: Terms, held: Arc<Table>, keys: Option<&KeyRing>) -> Self {
-        let session_keys = keys.map(KeyRing::ids).unwrap_or_default();
-        Self { identity, terms, held: Version::new(held), session_keys, open: None, applying: None }
+        let (held, session_keys) = (Version::new(held), keys.map(KeyRing::ids).unwrap_or_default());
+        Self { identity, terms, held, epoch: 0, session_keys, open: None, applying: None }
+    }
+
+    /// What it holds was compiled from so new a view: it takes nothing older from another control plane.
+    pub fn at(self, epoch: u64) -> Self {
+        Self { epoch, ..self }
     }
 
     /// What the node holds.
@@ -166,6 +175,7 @@ impl Session {
                 reading.refuse(&key, reason);
             }
         }
+        self.epoch = reading.epoch;
         let is_changed = *table != **self.held.table();
         if is_changed {
             self.held = self.held.next(table.clone());
@@ -176,7 +186,7 @@ impl Session {
         let mut effects = Vec::new();
         let keys = reading.keys.take();
         if is_changed || keys.is_some() {
-            effects.push(Effect::Persist { table: is_changed.then_some(table), keys });
+            effects.push(Effect::Persist { table: is_changed.then_some(table), epoch: self.epoch, keys });
         }
         effects.extend(self.conclude(reading));
         effects
@@ -216,6 +226,7 @@ impl Session {
                 .collect(),
             session_keys: self.session_keys.clone(),
             listen: self.identity.listen.clone(),
+            epoch: self.epoch,
         }
     }
 
@@ -230,6 +241,7 @@ impl Session {
         open.nonce = update.nonce;
         let reading = Reading::new(update, &self.held).map_err(CloseReason::Update)?;
         if reading.delta.is_empty() && reading.keys.is_none() {
+            self.epoch = reading.epoch;
             return Ok(self.conclude(reading));
         }
         let table = Arc::new(self.held.table().with(&reading.delta));

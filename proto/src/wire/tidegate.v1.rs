@@ -41,7 +41,7 @@ pub struct Backend {
     pub authority: ::prost::alloc::string::String,
     #[prost(string, tag = "7")]
     pub path: ::prost::alloc::string::String,
-    /// host:port pairs to connect to.
+    /// host:port pairs to connect to, none twice; empty: no pod is ready.
     #[prost(message, repeated, tag = "8")]
     pub endpoints: ::prost::alloc::vec::Vec<Endpoint>,
     #[prost(message, optional, tag = "9")]
@@ -70,6 +70,9 @@ pub struct Endpoint {
     pub host: ::prost::alloc::string::String,
     #[prost(uint32, tag = "2")]
     pub port: u32,
+    /// It is about to go: sessions that are there stay, new ones go elsewhere.
+    #[prost(bool, tag = "3")]
+    pub draining: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Header {
@@ -495,6 +498,9 @@ pub struct Hello {
     /// Where clients reach the node's shared port, for people: "<http://127.0.0.1:4483".>
     #[prost(string, tag = "6")]
     pub listen: ::prost::alloc::string::String,
+    /// Of the update that was applied last, by whatever control plane; 0: none.
+    #[prost(uint64, tag = "7")]
+    pub epoch: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Held {
@@ -518,6 +524,9 @@ pub struct Update {
     /// The session key ring; absent: unchanged.
     #[prost(message, optional, tag = "5")]
     pub key_ring: ::core::option::Option<KeyRing>,
+    /// How new the view is that this was compiled from; 0: not known. Of two, the greater is the newer.
+    #[prost(uint64, tag = "6")]
+    pub epoch: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Upsert {

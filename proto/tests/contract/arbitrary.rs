@@ -25,8 +25,11 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
 }
 
 fn backend() -> impl Strategy<Value = Backend> {
-    let endpoint =
-        (select(&["10.0.0.1", "::1", "a.example"]), 1u16..).prop_map(|(host, port)| Endpoint { host, port });
+    let endpoints = btree_map((select(&["10.0.0.1", "::1", "a.example"]), 1u16..), any::<bool>(), 0..3);
+    let endpoints = endpoints.prop_map(|map| {
+        let endpoint = |((host, port), draining)| Endpoint { host, port, draining };
+        map.into_iter().map(endpoint).collect::<Vec<_>>()
+    });
     let header = (select(&["x-a", "authorization"]), select(&["", "v w", "\tz"]))
         .prop_map(|(name, value)| Header { name, value });
     (
@@ -35,7 +38,7 @@ fn backend() -> impl Strategy<Value = Backend> {
         any::<(bool, bool, bool)>(),
         select(&["a.example", "a.example:80", "[::1]:80"]),
         select(&["/", "/mcp", "/x?y=1"]),
-        vec(endpoint, 1..3),
+        endpoints,
         vec(header, 0..3),
         prop_oneof![Just(Egress::Any), Just(Egress::NoLoopback), Just(Egress::Public)],
         (1u32.., 1u32.., any::<u32>()),

@@ -23,7 +23,7 @@ fn good_backend() -> wire::Backend {
         transport: wire::Transport::StreamableHttp.into(),
         authority: "jira:8080".into(),
         path: "/mcp".into(),
-        endpoints: vec![wire::Endpoint { host: "10.0.0.1".into(), port: 8080 }],
+        endpoints: vec![wire::Endpoint { host: "10.0.0.1".into(), port: 8080, draining: false }],
         outgoing_auth: Some(wire::OutgoingAuth {
             kind: Some(wire::outgoing_auth::Kind::Unauthenticated(wire::Unauthenticated {})),
         }),
@@ -107,7 +107,10 @@ fn the_error_names_the_field_of_a_backend() {
     check_backend(|b| b.path.clear(), "path: must begin with '/'");
     let path = "path: must not contain spaces, control or non-ASCII characters";
     check_backend(|b| b.path = "/a HTTP/1.1\r\n".into(), path);
-    check_backend(|b| b.endpoints.clear(), "endpoints: must not be empty");
+    check_backend(
+        |b| b.endpoints.push(wire::Endpoint { draining: true, ..b.endpoints[0].clone() }),
+        "endpoints[1]: is a duplicate",
+    );
     check_backend(|b| b.endpoints[0].port = 0, "endpoints[0].port: must be a port from 1 to 65535, not 0");
     check_backend(
         |b| b.endpoints[0].port = 65_536,

@@ -2,20 +2,20 @@
 
 use proptest::prelude::*;
 use tidegate_proto::keys::{KeyRing, SessionKey};
-use tidegate_proto::persist::{PersistError, decode, decode_keys, encode, encode_keys};
+use tidegate_proto::persist::{PersistError, Saved, decode, decode_keys, encode, encode_keys};
 use tidegate_proto::table::Table;
 
 use crate::arbitrary;
 
 proptest! {
     #[test]
-    fn a_table_comes_back_as_it_was_written(table in arbitrary::table()) {
-        prop_assert_eq!(decode(&encode(&table)), Ok(table));
+    fn a_table_comes_back_as_it_was_written(table in arbitrary::table(), epoch in any::<u64>()) {
+        prop_assert_eq!(decode(&encode(&table, epoch)), Ok(Saved { table, epoch }));
     }
 
     #[test]
     fn any_flipped_bit_is_noticed(table in arbitrary::table(), at in any::<prop::sample::Index>(), bit in 0..8) {
-        let mut bytes = encode(&table);
+        let mut bytes = encode(&table, 7);
         let at = at.index(bytes.len());
         bytes[at] ^= 1u8 << bit;
         prop_assert!(decode(&bytes).is_err());
@@ -23,7 +23,7 @@ proptest! {
 
     #[test]
     fn any_truncation_is_named(table in arbitrary::table(), at in any::<prop::sample::Index>()) {
-        let bytes = encode(&table);
+        let bytes = encode(&table, 7);
         let at = at.index(bytes.len());
         let is_truncated = matches!(decode(&bytes[..at]), Err(PersistError::Truncated { .. }));
         prop_assert!(is_truncated);
@@ -38,7 +38,7 @@ proptest! {
 
 #[track_caller]
 fn check(edit: impl FnOnce(&mut Vec<u8>), expected: &str) {
-    let mut bytes = encode(&Table::default());
+    let mut bytes = encode(&Table::default(), 0);
     edit(&mut bytes);
     assert_eq!(decode(&bytes).unwrap_err().to_string(), expected);
 }
@@ -61,7 +61,7 @@ fn keys_have_a_file_of_their_own_kind() {
     let bytes = encode_keys(&ring);
     assert_eq!(decode_keys(&bytes), Ok(ring));
     assert_eq!(decode(&bytes), Err(PersistError::Magic));
-    assert_eq!(decode_keys(&encode(&Table::default())), Err(PersistError::Magic));
+    assert_eq!(decode_keys(&encode(&Table::default(), 0)), Err(PersistError::Magic));
     assert_eq!(
         decode_keys(&bytes[..bytes.len() - 1]).unwrap_err().to_string(),
         "is truncated: 91 bytes of 92"

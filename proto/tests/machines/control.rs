@@ -265,3 +265,40 @@ fn three_thousand_entries_pass_in_one_message() {
     let (_, update) = connected(&nothing(), &version(&backends, &[]));
     assert_eq!(update.upserts.len(), 3000);
 }
+
+#[test]
+fn a_node_that_has_seen_a_newer_view_gets_nothing_until_this_one_has_caught_up() {
+    let older = version(&[("a", "/older")], &[]);
+    let hello = wire::Hello { epoch: 7, ..hello(&version(&[("a", "/newer")], &[])) };
+    let open = |epoch| {
+        let mut stream = Stream::new(Terms::default(), Some(older.clone()), None, START);
+        stream.at(epoch);
+        let effects = stream.message(from_node(Body::Hello(hello.clone())), START);
+        (stream, effects)
+    };
+    let (_, effects) = open(7);
+    assert_eq!(the_update(&effects[1..]).epoch, 7, "as new as what it has seen");
+
+    let (mut stream, effects) = open(5);
+    assert_eq!(effects[1..], [Effect::Fenced { epoch: 7, own: 5 }]);
+    let second = START + Duration::from_secs(1);
+    assert_eq!(stream.tick(second), []);
+    stream.at(6);
+    assert_eq!(stream.published(version(&[("a", "/old")], &[]), second), []);
+    stream.at(8);
+    let update = the_update(&stream.published(version(&[("a", "/newest")], &[]), second));
+    assert_eq!((update.epoch, update.upserts.len()), (8, 1));
+
+    let (mut stream, _) = open(5);
+    let (patience, mut now) = (Terms::default().catch_up_within, START);
+    let late = loop {
+        now += Duration::from_secs(1);
+        let heard = stream.message(from_node(Body::Pong(wire::Pong { id: 1 })), now);
+        assert_eq!(heard, []);
+        let effects = stream.tick(now);
+        if !updates(&effects).is_empty() {
+            break now - START;
+        }
+    };
+    assert_eq!(late, patience, "a view that nobody else knows is lost, as after a restored backup");
+}

@@ -92,7 +92,7 @@ fn backend(name: &str, path: &str) -> Entry {
         tls: false,
         authority: "a:80".into(),
         path: path.into(),
-        endpoints: vec![Endpoint { host: "127.0.0.1".into(), port: 80 }],
+        endpoints: vec![Endpoint { host: "127.0.0.1".into(), port: 80, draining: false }],
         outgoing_auth: OutgoingAuth::Unauthenticated,
         headers: Vec::new(),
         egress: Egress::Any,

@@ -100,7 +100,7 @@ fn keys_alone_are_a_step_that_writes_only_them() {
     let step = the_step(take(&mut session, update));
     assert!(step.delta.is_empty());
     let effects = session.applied(Vec::new());
-    assert_eq!(effects[0], Effect::Persist { table: None, keys: Some(ring("k2")) });
+    assert_eq!(effects[0], Effect::Persist { table: None, epoch: 0, keys: Some(ring("k2")) });
 }
 
 #[test]

@@ -97,6 +97,7 @@ impl World {
                     peer.reported.fold(report);
                 }
                 Effect::Slow(_) => self.seen.slow += 1,
+                Effect::Fenced { .. } => panic!("one control plane never falls behind itself"),
                 Effect::Close(reason) => {
                     note(&reason, &mut self.seen);
                     self.control.peers.remove(&link);

@@ -43,14 +43,15 @@ impl Node {
 
     /// The process begins: with what is on disk, not connected.
     fn boot(number: usize, disk: Disk, now: Duration) -> Self {
-        let table = disk.table.as_ref().map(|b| persist::decode(b).expect("what was written can be read"));
+        let saved = disk.table.as_ref().map(|b| persist::decode(b).expect("what was written can be read"));
+        let saved = saved.unwrap_or_default();
         let keys = disk.keys.as_ref().map(|b| persist::decode_keys(b).expect("what was written can be read"));
         let identity =
             Identity { node: format!("n{number}"), software_version: String::new(), listen: String::new() };
-        let served = Arc::new(table.unwrap_or_default());
+        let served = Arc::new(saved.table);
         assert_eq!(served, disk.saved, "the disk gives back what was saved");
         Self {
-            session: Session::new(identity, Terms::default(), served.clone(), keys.as_ref()),
+            session: Session::new(identity, Terms::default(), served.clone(), keys.as_ref()).at(saved.epoch),
             link: None,
             applying: None,
             served,
@@ -154,9 +155,9 @@ impl World {
                     check_step(node, &step);
                     assert!(node.applying.replace(step).is_none(), "a second step at once");
                 }
-                Effect::Persist { table, keys } => {
+                Effect::Persist { table, epoch, keys } => {
                     if let Some(table) = table {
-                        node.disk.table = Some(persist::encode(&table));
+                        node.disk.table = Some(persist::encode(&table, epoch));
                         node.disk.saved = table;
                     }
                     if let Some(keys) = keys {

@@ -61,7 +61,7 @@ fn backend(number: usize, variant: usize) -> Entry {
         tls: false,
         authority: format!("b{number}:8080"),
         path: format!("/mcp/{variant}"),
-        endpoints: vec![Endpoint { host: "127.0.0.1".into(), port: 8080 }],
+        endpoints: vec![Endpoint { host: "127.0.0.1".into(), port: 8080, draining: false }],
         outgoing_auth: OutgoingAuth::Unauthenticated,
         headers: Vec::new(),
         egress: Egress::Any,

@@ -9,7 +9,7 @@ use super::nearest::nearest;
 use super::recover::{self, Finding};
 use super::{Complaint, Failure, Reader};
 use crate::diagnostic::Severity;
-use crate::document::{Document, Object, Resource};
+use crate::document::{Document, Object, Place, Resource};
 use crate::meta::{DEFAULT_NAMESPACE, GROUP, Kind, ObjectRef, VERSIONS};
 use crate::yaml::{Inside, Segment, Spot};
 
@@ -112,6 +112,11 @@ fn classify(api_version: &str, kind: &str) -> Class {
     }
 }
 
+/// Whether an object is but a list of others.
+pub(super) fn is_list_object(value: &Value) -> bool {
+    text(value, "apiVersion").zip(text(value, "kind")).is_some_and(|(version, kind)| is_list(version, kind))
+}
+
 fn is_list(api_version: &str, kind: &str) -> bool {
     let typed = kind.strip_suffix("List").and_then(Kind::parse).is_some();
     kind == "List" && api_version == "v1" || typed && api_version.starts_with(GROUP)
@@ -180,8 +185,9 @@ fn ours(reader: &mut Reader, kind: Kind, value: &Value, spot: &Spot) {
     match typed(kind, value) {
         (Some(object), findings) => {
             report(reader, &object_ref, spot, findings);
-            let file = Arc::clone(&reader.file);
-            reader.reading.documents.push(Document { object_ref, object, file, spot: spot.clone() });
+            let place = reader.file.as_ref();
+            let place = place.map(|file| Place { file: Arc::clone(file), spot: spot.clone() });
+            reader.reading.documents.push(Document { object_ref, object, place });
         }
         (None, findings) => {
             report(reader, &object_ref, spot, findings);
@@ -192,17 +198,25 @@ fn ours(reader: &mut Reader, kind: Kind, value: &Value, spot: &Spot) {
 
 fn typed(kind: Kind, value: &Value) -> (Option<Object>, Vec<Finding>) {
     match kind {
-        // the only kind that says something without a spec
-        Kind::McpGroup if value.get("spec").is_none_or(Value::is_null) => {
+        // these say something without a spec
+        Kind::McpGroup | Kind::McpToolConfig | Kind::McpTelemetryConfig
+            if value.get("spec").is_none_or(Value::is_null) =>
+        {
             let mut value = value.clone();
             value["spec"] = json!({});
-            resource(&value, Object::Group)
+            typed(kind, &value)
         }
         Kind::McpGroup => resource(value, Object::Group),
         Kind::McpServer => resource(value, Object::Server),
         Kind::McpRemoteProxy => resource(value, Object::RemoteProxy),
         Kind::McpServerEntry => resource(value, Object::Entry),
         Kind::VirtualMcpServer => resource(value, Object::VirtualServer),
+        Kind::VirtualMcpCompositeToolDefinition => resource(value, Object::CompositeToolDefinition),
+        Kind::McpOidcConfig => resource(value, Object::OidcConfig),
+        Kind::McpExternalAuthConfig => resource(value, Object::ExternalAuthConfig),
+        Kind::McpAuthzConfig => resource(value, Object::AuthzConfig),
+        Kind::McpToolConfig => resource(value, Object::ToolConfig),
+        Kind::McpTelemetryConfig => resource(value, Object::TelemetryConfig),
         Kind::Opaque(_) => (None, Vec::new()),
     }
 }

@@ -1,17 +1,19 @@
 //! MCPGroup and the three kinds of backends (spec 1.1 to 1.4).
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
     AuthzConfig, BackendAudit, CaBundleSource, EnvVar, GroupRef, HeaderForward, HttpTransport, HttpUrl,
     NameRef, NonEmpty, OidcConfig, OidcConfigRef, RateLimiting, Raw, Resources, SessionAffinity,
-    SessionStorage, TelemetryConfigRef,
+    SessionStorage, TelemetryConfigRef, rules,
 };
 
 /// MCPGroup: a set of backends that name it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct McpGroupSpec {
     /// Free text.
@@ -19,16 +21,20 @@ pub struct McpGroupSpec {
 }
 
 /// MCPServer: a backend that is run.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rules::MCP_SERVER))]
 pub struct McpServerSpec {
     /// Container image.
     pub image: NonEmpty,
     /// How the server speaks; default `stdio`.
+    #[schemars(extend("default" = "stdio"))]
     pub transport: Option<ServerTransport>,
     /// HTTP face of a stdio server; default `streamable-http`.
+    #[schemars(extend("default" = "streamable-http"))]
     pub proxy_mode: Option<HttpTransport>,
     /// Port of its Service; default 8080.
+    #[schemars(extend("default" = 8080))]
     pub proxy_port: Option<NonZeroU16>,
     /// Port of the container; default 8080.
     pub mcp_port: Option<NonZeroU16>,
@@ -53,7 +59,7 @@ pub struct McpServerSpec {
     /// Patch of the pod.
     pub pod_template_spec: Option<Raw>,
     /// Labels, annotations and the like of generated objects.
-    pub resource_overrides: Option<Raw>,
+    pub resource_overrides: Option<ResourceOverrides>,
     /// Incoming OIDC at this server, shared settings.
     pub oidc_config_ref: Option<OidcConfigRef>,
     /// Incoming OIDC at this server, in place.
@@ -83,6 +89,7 @@ pub struct McpServerSpec {
     /// Its group.
     pub group_ref: Option<GroupRef>,
     /// Of its Service; default `ClientIP`.
+    #[schemars(extend("default" = "ClientIP"))]
     pub session_affinity: Option<SessionAffinity>,
     /// Pods of the proxy; absent: an autoscaler's.
     pub replicas: Option<u32>,
@@ -95,7 +102,7 @@ pub struct McpServerSpec {
 }
 
 /// How an MCPServer speaks MCP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServerTransport {
     /// Standard input and output.
@@ -107,7 +114,7 @@ pub enum ServerTransport {
 }
 
 /// A host path to mount.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Volume {
     /// Name of the volume.
@@ -122,7 +129,7 @@ pub struct Volume {
 }
 
 /// A Secret as an environment variable.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretEnv {
     /// Name of the Secret.
@@ -134,7 +141,7 @@ pub struct SecretEnv {
 }
 
 /// Network and file sandbox.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PermissionProfile {
     /// Where the profile is.
@@ -146,7 +153,7 @@ pub struct PermissionProfile {
 }
 
 /// `permissionProfile.type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PermissionProfileType {
     /// One of the product's.
@@ -155,8 +162,44 @@ pub enum PermissionProfileType {
     Configmap,
 }
 
+/// What is added to generated objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ResourceOverrides {
+    /// To the Deployment of the proxy.
+    pub proxy_deployment: Option<ProxyDeploymentOverrides>,
+    /// To the Service of the proxy.
+    pub proxy_service: Option<MetadataOverrides>,
+}
+
+/// What is added to the Deployment of the proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ProxyDeploymentOverrides {
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// To its pods.
+    pub pod_template_metadata_overrides: Option<MetadataOverrides>,
+    /// Environment of the proxy.
+    pub env: Vec<EnvVar>,
+    /// Secrets with credentials for images.
+    pub image_pull_secrets: Vec<NameRef>,
+}
+
+/// Metadata that is added to an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct MetadataOverrides {
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
 /// Reference to an embedded authorisation server.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuthServerRef {
     /// `MCPExternalAuthConfig`.
@@ -166,16 +209,19 @@ pub struct AuthServerRef {
 }
 
 /// MCPRemoteProxy: a backend elsewhere. There is no proxy pod here; the gateway goes to the remote.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rules::MCP_REMOTE_PROXY))]
 pub struct McpRemoteProxySpec {
     /// Where it is.
     pub remote_url: HttpUrl,
     /// It may be at a private address; default false.
     pub allow_private_endpoint: Option<bool>,
     /// Port of its Service; default 8080.
+    #[schemars(extend("default" = 8080))]
     pub proxy_port: Option<NonZeroU16>,
-    /// Default `streamable-http`.
+    /// How the remote speaks; default `streamable-http`.
+    #[schemars(extend("default" = "streamable-http"))]
     pub transport: Option<HttpTransport>,
     /// Incoming OIDC, shared settings.
     pub oidc_config_ref: Option<OidcConfigRef>,
@@ -206,7 +252,7 @@ pub struct McpRemoteProxySpec {
     /// Patch of the proxy's pod.
     pub pod_template_spec: Option<Raw>,
     /// Labels, annotations and the like of generated objects.
-    pub resource_overrides: Option<Raw>,
+    pub resource_overrides: Option<ResourceOverrides>,
     /// Believe `X-Forwarded-*`.
     pub trust_proxy_headers: Option<bool>,
     /// Path prefix behind an ingress.
@@ -214,6 +260,7 @@ pub struct McpRemoteProxySpec {
     /// Its group.
     pub group_ref: Option<GroupRef>,
     /// Of its Service; default `ClientIP`.
+    #[schemars(extend("default" = "ClientIP"))]
     pub session_affinity: Option<SessionAffinity>,
     /// Pods of the proxy.
     pub replicas: Option<u32>,
@@ -222,7 +269,7 @@ pub struct McpRemoteProxySpec {
 }
 
 /// MCPServerEntry: a backend elsewhere, without anything that is run for it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct McpServerEntrySpec {
     /// Where it is.

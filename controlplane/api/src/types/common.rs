@@ -1,5 +1,8 @@
 //! Shapes that several kinds share (spec 1.0).
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::{Map, Value};
@@ -25,7 +28,7 @@ pub struct GroupRef {
 }
 
 /// A reference by name, in the same namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NameRef {
     /// Name of the object.
@@ -33,7 +36,7 @@ pub struct NameRef {
 }
 
 /// One key of a Secret.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretKeyRef {
     /// Name of the Secret.
@@ -43,7 +46,7 @@ pub struct SecretKeyRef {
 }
 
 /// One key of a ConfigMap.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConfigMapKeyRef {
     /// Name of the ConfigMap.
@@ -55,7 +58,7 @@ pub struct ConfigMapKeyRef {
 }
 
 /// Certificates to trust.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CaBundleSource {
     /// Where they are; key `ca.crt` by default.
@@ -63,18 +66,18 @@ pub struct CaBundleSource {
 }
 
 /// An environment variable.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvVar {
     /// Its name.
     pub name: NonEmpty,
-    /// Its value.
+    /// Its value; default: empty.
     #[serde(default)]
     pub value: String,
 }
 
 /// CPU and memory of a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Resources {
     /// At most.
@@ -84,7 +87,7 @@ pub struct Resources {
 }
 
 /// Kubernetes quantities.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ResourceList {
     /// As in `500m`.
@@ -94,7 +97,7 @@ pub struct ResourceList {
 }
 
 /// Session affinity of a Service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum SessionAffinity {
     /// By client address.
     ClientIP,
@@ -103,7 +106,7 @@ pub enum SessionAffinity {
 }
 
 /// An MCP transport over HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HttpTransport {
     /// MCP 2025-03-26 and later.
@@ -119,6 +122,37 @@ impl HttpTransport {
             HttpTransport::StreamableHttp => "streamable-http",
             HttpTransport::Sse => "sse",
         }
+    }
+}
+
+impl JsonSchema for NonEmpty {
+    fn schema_name() -> Cow<'static, str> {
+        "NonEmpty".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "minLength": 1})
+    }
+}
+
+impl JsonSchema for HttpUrl {
+    fn schema_name() -> Cow<'static, str> {
+        "HttpUrl".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^https?://"})
+    }
+}
+
+/// The API server takes the object only: a schema without alternatives cannot say that text will do, too.
+impl JsonSchema for GroupRef {
+    fn schema_name() -> Cow<'static, str> {
+        "GroupRef".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        NameRef::json_schema(generator)
     }
 }
 

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Audit, CodeMode, CompositeTool, HttpTransport, HttpUrl, NameRef, NonEmpty, RateLimiting, Raw,
-    SessionStorage, ToolAnnotations,
+    Audit, CodeMode, CompositeTool, HttpTransport, HttpUrl, NameRef, NonEmpty, Optimizer, RateLimiting, Raw,
+    SessionStorage, ToolOverride, rules,
 };
 use crate::duration::GoDuration;
 
 /// `spec.config`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct Config {
     /// Filled by the operator.
     pub name: Option<String>,
@@ -38,7 +40,7 @@ pub struct Config {
     /// Audit log.
     pub audit: Option<Audit>,
     /// Tool search in place of the tool list (spec 8.1).
-    pub optimizer: Option<Raw>,
+    pub optimizer: Option<Optimizer>,
     /// Scripts as a tool.
     pub code_mode: Option<CodeMode>,
     /// Rate limits.
@@ -52,7 +54,7 @@ pub struct Config {
 }
 
 /// One backend of inline mode.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InlineBackend {
     /// Name within the virtual server.
@@ -71,7 +73,7 @@ pub struct InlineBackend {
 }
 
 /// `backends[].type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum InlineBackendType {
     /// Beside the gateway.
@@ -82,10 +84,11 @@ pub enum InlineBackendType {
 }
 
 /// `config.aggregation`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Aggregation {
-    /// Default `prefix`.
+    /// What is done about tools of the same name; default `prefix`.
+    #[schemars(extend("default" = "prefix"))]
     pub conflict_resolution: Option<ConflictStrategy>,
     /// Details of the strategy.
     pub conflict_resolution_config: Option<ConflictResolutionConfig>,
@@ -98,7 +101,7 @@ pub struct Aggregation {
 }
 
 /// `aggregation.conflictResolution`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ConflictStrategy {
     /// Every tool gets its backend's name before its own.
@@ -110,17 +113,18 @@ pub enum ConflictStrategy {
 }
 
 /// `aggregation.conflictResolutionConfig`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ConflictResolutionConfig {
-    /// Default `{workload}_`.
+    /// For `prefix`; default `{workload}_`.
+    #[schemars(extend("default" = "{workload}_"))]
     pub prefix_format: Option<String>,
     /// Required for `priority`.
     pub priority_order: Vec<String>,
 }
 
 /// `aggregation.defaultToolVisibility`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ToolVisibility {
     /// Advertised.
@@ -130,10 +134,11 @@ pub enum ToolVisibility {
 }
 
 /// `aggregation.tools[]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct WorkloadToolConfig {
-    /// Required; checked where the index is known.
+    /// Name of the backend; required.
+    #[schemars(required)]
     pub workload: String,
     /// Shared filter and renaming.
     pub tool_config_ref: Option<NameRef>,
@@ -145,20 +150,8 @@ pub struct WorkloadToolConfig {
     pub exclude_all: bool,
 }
 
-/// What replaces parts of a tool's definition.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct ToolOverride {
-    /// Name before conflict resolution.
-    pub name: Option<String>,
-    /// Description.
-    pub description: Option<String>,
-    /// Hints.
-    pub annotations: Option<ToolAnnotations>,
-}
-
 /// `config.operational`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Operational {
     /// `debug`: each request is logged.
@@ -170,7 +163,7 @@ pub struct Operational {
 }
 
 /// `operational.logLevel`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// The only one.
@@ -178,26 +171,31 @@ pub enum LogLevel {
 }
 
 /// `operational.timeouts`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Timeouts {
-    /// Default 30s.
+    /// Of every backend request; default 30s.
+    #[schemars(extend("default" = "30s"))]
     pub default: Option<GoDuration>,
     /// By backend name.
     pub per_workload: BTreeMap<String, GoDuration>,
 }
 
 /// `operational.failureHandling`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct FailureHandling {
-    /// Default 30s.
+    /// Time between two checks of a backend; default 30s.
+    #[schemars(extend("default" = "30s"))]
     pub health_check_interval: Option<GoDuration>,
-    /// Default 3.
+    /// Failures in a row after which a backend is unhealthy; default 3.
+    #[schemars(extend("default" = 3))]
     pub unhealthy_threshold: Option<i64>,
-    /// Default 10s.
+    /// Of one check; less than the interval; default 10s.
+    #[schemars(extend("default" = "10s"))]
     pub health_check_timeout: Option<GoDuration>,
-    /// Default 30s.
+    /// Time between two reports at most; default 30s.
+    #[schemars(extend("default" = "30s"))]
     pub status_reporting_interval: Option<GoDuration>,
     /// Absent: as `best_effort`.
     pub partial_failure_mode: Option<PartialFailureMode>,
@@ -206,7 +204,7 @@ pub struct FailureHandling {
 }
 
 /// `failureHandling.partialFailureMode`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PartialFailureMode {
     /// Fail what needs a backend that is missing.
@@ -216,13 +214,16 @@ pub enum PartialFailureMode {
 }
 
 /// `failureHandling.circuitBreaker`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rules::CIRCUIT_BREAKER))]
 pub struct CircuitBreaker {
     /// Default false.
     pub enabled: bool,
-    /// Default 5.
+    /// Failures in a row that open it; default 5.
+    #[schemars(extend("default" = 5))]
     pub failure_threshold: Option<NonZeroU32>,
-    /// Default 60s.
+    /// How long it stays open, at least 1s; default 60s.
+    #[schemars(extend("default" = "60s"))]
     pub timeout: Option<GoDuration>,
 }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
+
+use crate::diagnostic::Source;
 
 /// A place in a file, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +35,17 @@ pub(crate) enum Segment {
     Index(usize),
 }
 
+impl Mark {
+    /// As a place in that file.
+    pub(crate) fn within(self, file: &Arc<str>) -> Source {
+        Source { file: Arc::clone(file), line: self.line, column: self.column }
+    }
+}
+
 impl Spot {
+    /// For a value that did not come from a file.
+    pub(crate) const NOWHERE: Spot = Spot { at: Mark { line: 0, column: 0 }, inside: Inside::Scalar };
+
     /// The node at a path, or else the nearest one above it that exists; fields are found at their key,
     /// plain values at the value.
     pub(crate) fn locate(&self, path: &[Segment]) -> Mark {

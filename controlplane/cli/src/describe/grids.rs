@@ -3,12 +3,14 @@
 use crate::resources::{Backend, Condition, Member, state_tone};
 use crate::table::{Cell, Grid};
 
-/// The backends of a virtual server as it sees them; `ago` says how long ago a time is.
-pub(super) fn members(members: &[Member], backends: &[Backend], ago: impl Fn(u64) -> String) -> Grid {
+/// The backends of a virtual server as it sees them, their kinds and tools where `backends` are known; `ago` says how long
+/// ago a time is.
+pub(super) fn members(members: &[Member], backends: Option<&[Backend]>, ago: impl Fn(u64) -> String) -> Grid {
+    let headers = ["NAME", "KIND", "STATUS", "BREAKER", "FAILURES", "CHECKED", "TOOLS", "URL", "MESSAGE"];
     let row = |member: &Member| {
-        let backend = backends.iter().find(|backend| backend.id == member.id);
+        let backend = backends.unwrap_or_default().iter().find(|backend| backend.id == member.id);
         let breaker = member.circuit_breaker_state.as_str();
-        vec![
+        [
             member.workload.as_str().into(),
             backend.map(|backend| backend.kind.as_str()).unwrap_or_default().into(),
             state(&member.status),
@@ -20,10 +22,16 @@ pub(super) fn members(members: &[Member], backends: &[Backend], ago: impl Fn(u64
             member.message.as_str().into(),
         ]
     };
-    Grid {
-        headers: vec!["NAME", "KIND", "STATUS", "BREAKER", "FAILURES", "CHECKED", "TOOLS", "URL", "MESSAGE"],
-        rows: members.iter().map(row).collect(),
-    }
+    let shown = |header: &str| backends.is_some() || !matches!(header, "KIND" | "TOOLS");
+    let rows = members.iter().map(|member| {
+        headers
+            .into_iter()
+            .zip(row(member))
+            .filter(|(header, _)| shown(header))
+            .map(|(_, cell)| cell)
+            .collect()
+    });
+    Grid::new(headers.into_iter().filter(|header| shown(header)), rows)
 }
 
 /// Conditions of an object.
@@ -37,10 +45,7 @@ pub(super) fn conditions(conditions: &[Condition]) -> Grid {
             condition.message.as_str().into(),
         ]
     };
-    Grid {
-        headers: vec!["TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"],
-        rows: conditions.iter().map(row).collect(),
-    }
+    Grid::new(["TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"], conditions.iter().map(row))
 }
 
 fn state(word: &str) -> Cell {

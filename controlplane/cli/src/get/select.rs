@@ -1,19 +1,16 @@
-//! Which items a command is about: namespace and name.
+//! Which items a command is about: kind, namespace and name.
 
-use crate::resources::{Item, Kind};
+use anyhow::bail;
+use tidegate_controlplane_api::meta::DEFAULT_NAMESPACE;
+
+use crate::resources::{Asked, Item, Kind};
 
 /// The namespace arguments of `get` and `describe`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Selection {
-    /// The namespace to look in
-    #[arg(
-        short,
-        long,
-        value_name = "NAMESPACE",
-        default_value = "default",
-        conflicts_with = "all_namespaces"
-    )]
-    namespace: String,
+    /// The namespace to look in [default: that of the context, else `default`]
+    #[arg(short, long, value_name = "NAMESPACE", conflicts_with = "all_namespaces")]
+    namespace: Option<String>,
     /// Look in all namespaces
     #[arg(short = 'A', long)]
     all_namespaces: bool,
@@ -28,6 +25,22 @@ pub(crate) struct Wanted<'a> {
     name: Option<&'a str>,
 }
 
+/// A control plane does not show it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a control plane shows virtualservers, backends, tools and nodes, one of them at a time\n  help: ask the cluster: \
+     add --context or --kubeconfig"
+)]
+pub(crate) struct NotAtControlPlane;
+
+/// A cluster does not keep it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0} are known to a control plane, not to the cluster\n  help: name the control plane with --control-plane (or \
+     TIDEGATE_CONTROL_PLANE)"
+)]
+pub(crate) struct OnlyAtControlPlane(pub(crate) String);
+
 /// There is no such item.
 #[derive(Debug, thiserror::Error)]
 #[error("{} \"{name}\" not found{place}{hint}", kind.singular())]
@@ -38,17 +51,42 @@ pub(crate) struct NotFound {
     hint: String,
 }
 
+/// The only thing asked for, as a control plane shows it.
+pub(crate) fn only_view(asked: &Asked) -> Result<Kind, NotAtControlPlane> {
+    match &asked.subjects[..] {
+        [only] => only.view.ok_or(NotAtControlPlane),
+        _ => Err(NotAtControlPlane),
+    }
+}
+
+/// Takes the name of `KIND/NAME` among the others.
+pub(crate) fn name_once(asked: &mut Asked, names: &mut Vec<String>) -> anyhow::Result<()> {
+    match (asked.name.take(), &names[..]) {
+        (None, _) => Ok(()),
+        (Some(name), []) => {
+            names.push(name);
+            Ok(())
+        }
+        (Some(name), _) => bail!("write KIND/{name} alone, or KIND and then all names"),
+    }
+}
+
 impl Selection {
     /// Together with the kind and the name; `NAMESPACE/NAME` is understood, too (except for tools, whose names may
     /// have slashes).
     pub(crate) fn wanted<'a>(&'a self, kind: Kind, name: Option<&'a str>) -> Wanted<'a> {
-        let namespace = (kind.is_namespaced() && !self.all_namespaces).then_some(self.namespace.as_str());
+        let namespace = self.namespace_or(DEFAULT_NAMESPACE).filter(|_| kind.is_namespaced());
         let split =
             name.filter(|_| kind.is_namespaced() && kind != Kind::Tools).and_then(|n| n.split_once('/'));
         match split {
             Some((namespace, name)) => Wanted { kind, namespace: Some(namespace), name: Some(name) },
             None => Wanted { kind, namespace, name },
         }
+    }
+
+    /// The namespace, or that one when none is named; absent: all.
+    pub(crate) fn namespace_or<'a>(&'a self, other: &'a str) -> Option<&'a str> {
+        (!self.all_namespaces).then(|| self.namespace.as_deref().unwrap_or(other))
     }
 }
 
@@ -112,10 +150,8 @@ mod tests {
     }
 
     fn check(namespace: Option<&str>, name: Option<&str>, expected: Result<&[&str], &str>) {
-        let selection = Selection {
-            namespace: namespace.unwrap_or("default").into(),
-            all_namespaces: namespace.is_none(),
-        };
+        let selection =
+            Selection { namespace: namespace.map(str::to_owned), all_namespaces: namespace.is_none() };
         let items = servers(&[("default", "a"), ("default", "b"), ("team", "c")]);
         let chosen = selection.wanted(Kind::VirtualServers, name).choose(&items);
         match (chosen, expected) {

@@ -1,12 +1,13 @@
 //! What changed between two states.
 
-use super::Known;
+use std::collections::BTreeMap;
+
 use crate::resources::Item;
 
-/// The items last seen.
+/// The items last seen, by key.
 #[derive(Default)]
 pub(crate) struct Watch {
-    known: Known,
+    known: BTreeMap<(String, String, String), Item>,
 }
 
 /// What a step brought.

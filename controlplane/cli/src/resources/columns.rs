@@ -46,7 +46,7 @@ pub(crate) fn listing<'a>(kind: Kind, items: impl IntoIterator<Item = &'a Item>,
         row.extend(cells(item, breadth.wide));
         row
     });
-    Grid { rows: rows.collect(), headers }
+    Grid::new(headers, rows)
 }
 
 /// Whether a phase, state or status is as it should be.

@@ -1,29 +1,15 @@
-//! The names of the kinds on the command line, with the short forms kubectl users expect.
+//! What a control plane shows.
 
-use clap::ValueEnum;
-
-/// A kind of resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// A kind of view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// VirtualMCPServers as served
-    #[value(
-        name = "virtualservers",
-        alias = "virtualserver",
-        alias = "vs",
-        alias = "vmcp",
-        alias = "virtualmcp",
-        alias = "virtualmcpserver",
-        alias = "virtualmcpservers"
-    )]
     VirtualServers,
     /// MCP servers behind them
-    #[value(name = "backends", alias = "backend", alias = "be")]
     Backends,
     /// Tools as clients see them
-    #[value(name = "tools", alias = "tool")]
     Tools,
     /// Data planes
-    #[value(name = "nodes", alias = "node", alias = "no")]
     Nodes,
 }
 
@@ -51,21 +37,5 @@ impl Kind {
     /// Whether its items live in namespaces.
     pub(crate) fn is_namespaced(self) -> bool {
         self != Kind::Nodes
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kubectls_names_and_short_names_are_understood() {
-        for name in ["vmcp", "virtualmcpserver", "VirtualMCPServers", "virtualserver", "virtualservers", "vs"]
-        {
-            assert_eq!(Kind::from_str(name, true), Ok(Kind::VirtualServers), "{name}");
-        }
-        for (name, kind) in [("be", Kind::Backends), ("tool", Kind::Tools), ("nodes", Kind::Nodes)] {
-            assert_eq!(Kind::from_str(name, true), Ok(kind), "{name}");
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! The output form of each kind: what `-o json` and `-o yaml` show. Its field names are a promise to scripts.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tidegate_controlplane_server::status::rfc3339;
 use tidegate_proto::wire::{self, BackendHealth, BackendView, NodeView, StateReply, VirtualServerView};
 
@@ -54,10 +54,11 @@ pub(crate) struct VirtualServer {
 }
 
 /// A backend within a virtual server, in its thresholds and with its breaker.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct Member {
-    /// Its name within the virtual server.
+    /// Its name within the virtual server; in `status.discoveredBackends` it is `name`.
+    #[serde(alias = "name")]
     pub(crate) workload: String,
     /// Its identity in the table.
     pub(crate) id: String,
@@ -92,8 +93,8 @@ pub(crate) struct Member {
 }
 
 /// One of `status.conditions`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct Condition {
     /// Unique within an object.
     pub(crate) r#type: String,

@@ -89,10 +89,7 @@ impl Summary {
                 message.into(),
             ]
         };
-        Grid {
-            headers: vec!["VIRTUAL SERVER", "PHASE", "TOOLS", "URL", "MESSAGE"],
-            rows: self.servers.iter().map(row).collect(),
-        }
+        Grid::new(["VIRTUAL SERVER", "PHASE", "TOOLS", "URL", "MESSAGE"], self.servers.iter().map(row))
     }
 
     fn backend_grid(&self) -> Grid {
@@ -105,16 +102,13 @@ impl Summary {
                 backend.message.as_str().into(),
             ]
         };
-        Grid {
-            headers: vec!["BACKEND", "STATE", "TRANSPORT", "ENDPOINT", "MESSAGE"],
-            rows: self.backends.iter().map(row).collect(),
-        }
+        Grid::new(["BACKEND", "STATE", "TRANSPORT", "ENDPOINT", "MESSAGE"], self.backends.iter().map(row))
     }
 }
 
 /// At most `most` lines of a table, after a blank one.
 fn section(grid: &Grid, most: usize, paint: Paint, width: u16) -> String {
-    if grid.rows.is_empty() {
+    if grid.len() == 0 {
         return String::new();
     }
     let rendered = grid.render(paint, Some(width));
@@ -122,7 +116,7 @@ fn section(grid: &Grid, most: usize, paint: Paint, width: u16) -> String {
     let shown = lines.len().min(most + 1);
     let mut text = format!("\n{}\n", lines[..shown].join("\n"));
     if shown < lines.len() {
-        let more = format!("… and more: `tidegate get` lists all {}", grid.rows.len());
+        let more = format!("… and more: `tidegate get` lists all {}", grid.len());
         text += &format!("{}\n", paint.dim(&more.chars().take(width.into()).collect::<String>()));
     }
     text

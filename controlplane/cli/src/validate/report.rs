@@ -3,6 +3,7 @@
 use serde::Serialize;
 use tidegate_controlplane_api::{Diagnostic, Severity};
 
+use super::dry_run::Count;
 use super::input::Findings;
 use crate::paint::Paint;
 
@@ -15,6 +16,8 @@ pub(crate) struct Report {
     warnings: usize,
     virtual_servers: usize,
     backends: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<Count>,
 }
 
 #[derive(Serialize)]
@@ -55,6 +58,7 @@ impl Report {
             warnings: count(Severity::Warning),
             virtual_servers: findings.virtual_servers,
             backends: findings.backends,
+            cluster: findings.cluster,
             diagnostics: findings.diagnostics.into_iter().map(Finding::from).collect(),
         }
     }
@@ -78,7 +82,13 @@ impl Report {
             (0, _) => paint.yellow(&found),
             _ => paint.red(&found),
         };
-        format!("{blocks}{found}; {served}\n")
+        let taken = match self.cluster {
+            Some(Count { asked, accepted }) => {
+                format!("; the cluster takes {accepted} of {}", count(asked, "object"))
+            }
+            None => String::new(),
+        };
+        format!("{blocks}{found}; {served}{taken}\n")
     }
 }
 
@@ -148,7 +158,12 @@ mod tests {
             message: "no such field".into(),
             remedy: "did you mean description?".into(),
         };
-        Report::new(Findings { diagnostics: vec![diagnostic], virtual_servers: 1, backends: 2 })
+        Report::new(Findings {
+            diagnostics: vec![diagnostic],
+            virtual_servers: 1,
+            backends: 2,
+            cluster: None,
+        })
     }
 
     #[test]

@@ -273,7 +273,8 @@ fn a_watch_prints_what_changes() {
 fn without_a_control_plane_the_error_says_what_to_do() {
     let dir = temporary();
     let check = |args: &[&str], place: &str| {
-        let output = tidegate().args(args).env("XDG_STATE_HOME", dir.path()).output().unwrap();
+        let output =
+            tidegate().args(args).env("XDG_STATE_HOME", dir.path()).env("HOME", dir.path()).output().unwrap();
         let (out, err, code) = told(&output);
         assert_eq!((out.as_str(), code), ("", 1), "{err}");
         assert!(err.starts_with(&format!("error: no control plane answers at {place}")), "{err}");

@@ -15,7 +15,9 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// The binary under test.
 pub(crate) fn tidegate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
-    for name in ["TIDEGATE_CONTROL_PLANE", "TIDEGATE_LOG", "NO_COLOR"] {
+    for name in
+        ["TIDEGATE_CONTROL_PLANE", "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "TIDEGATE_LOG", "NO_COLOR"]
+    {
         command.env_remove(name);
     }
     command

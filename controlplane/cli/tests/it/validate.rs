@@ -8,7 +8,7 @@ use crate::processes::{fixture, run, temporary, tidegate, told};
 
 /// Compares with a file beside the fixtures; `UPDATE=1` writes it.
 #[track_caller]
-fn check_golden(name: &str, text: &str) {
+pub(crate) fn check_golden(name: &str, text: &str) {
     let path = fixture(name);
     if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
         std::fs::write(&path, text).unwrap();

@@ -63,7 +63,7 @@ impl Address {
             None => host.to_string(),
         };
         let url = format!("{}://{authority}{path}", url.scheme());
-        Ok(Self { tls, authority, path, endpoint: Endpoint { host: dial, port }, host, url })
+        Ok(Self { tls, authority, path, endpoint: Endpoint { host: dial, port, draining: false }, host, url })
     }
 
     /// `host:port/path`, the port always written.

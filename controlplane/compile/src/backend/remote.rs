@@ -18,6 +18,7 @@ pub(super) type Guard = (&'static str, bool, &'static str, &'static str);
 pub(super) fn proxy(
     report: &mut Report<'_>,
     spec: &McpRemoteProxySpec,
+    in_cluster: bool,
     conditions: &mut Vec<Condition>,
 ) -> Result3 {
     let guards = [
@@ -54,7 +55,7 @@ pub(super) fn proxy(
     ];
     let needs_credential =
         refuse_guards(report, &credentials) | secret_headers(report, spec.header_forward.as_ref());
-    proxy_extras(report, spec);
+    proxy_extras(report, spec, in_cluster);
     let transport =
         check_transport(report, "spec.transport", spec.transport.unwrap_or(HttpTransport::StreamableHttp));
     let allow_private = spec.allow_private_endpoint.unwrap_or(false);
@@ -63,7 +64,7 @@ pub(super) fn proxy(
     (parts, None, needs_credential)
 }
 
-fn proxy_extras(report: &mut Report<'_>, spec: &McpRemoteProxySpec) {
+fn proxy_extras(report: &mut Report<'_>, spec: &McpRemoteProxySpec, in_cluster: bool) {
     let features = [
         ("spec.audit", spec.audit.as_ref().is_some_and(|audit| audit.enabled), "the audit log of a backend"),
         ("spec.telemetryConfigRef", spec.telemetry_config_ref.is_some(), "telemetry settings of a backend"),
@@ -73,15 +74,20 @@ fn proxy_extras(report: &mut Report<'_>, spec: &McpRemoteProxySpec) {
         report.not_served(field, feature);
     }
     let proxy = "there is no proxy pod; the node gateways go to the remote themselves";
+    // in a cluster there is a Service, of which labels and annotations are taken
+    let overridden = spec
+        .resource_overrides
+        .as_ref()
+        .is_some_and(|overrides| !in_cluster || overrides.proxy_deployment.is_some());
     let fields = [
-        ("spec.proxyPort", spec.proxy_port.is_some(), proxy),
+        ("spec.proxyPort", spec.proxy_port.is_some() && !in_cluster, proxy),
         ("spec.resources", spec.resources.is_some(), proxy),
         ("spec.serviceAccount", spec.service_account.is_some(), proxy),
         ("spec.podTemplateSpec", spec.pod_template_spec.is_some(), proxy),
-        ("spec.resourceOverrides", spec.resource_overrides.is_some(), proxy),
+        ("spec.resourceOverrides", overridden, proxy),
         ("spec.trustProxyHeaders", spec.trust_proxy_headers.is_some(), proxy),
         ("spec.endpointPrefix", spec.endpoint_prefix.is_some(), proxy),
-        ("spec.sessionAffinity", spec.session_affinity.is_some(), proxy),
+        ("spec.sessionAffinity", spec.session_affinity.is_some() && !in_cluster, proxy),
         ("spec.replicas", spec.replicas.is_some(), proxy),
         (
             "spec.sessionStorage",
@@ -139,7 +145,9 @@ fn remote(
             let message = "the remote URL is allowed";
             conditions.push(Condition::of("RemoteURLValidated", true, "RemoteURLValid", message));
             let limits = limits::compile(report);
-            Some(Parts { address, transport, locality: Locality::Remote, headers, egress, limits })
+            let endpoints = vec![address.endpoint.clone()];
+            let locality = Locality::Remote;
+            Some(Parts { address, endpoints, transport, locality, headers, egress, limits })
         }
         Err((code, reason)) => {
             conditions.push(Condition::of("RemoteURLValidated", false, "RemoteURLInvalid", reason.as_str()));

@@ -1,5 +1,4 @@
-//! MCPServer (spec 1.2). Nothing runs its container without a cluster: annotations say where it listens and,
-//! for `tidegate up`, what to run.
+//! MCPServer (spec 1.2) that is not run by the cluster: annotations say where it listens and, for `tidegate up`, what to run.
 
 use tidegate_controlplane_api::types::{HttpTransport, McpServerSpec, ServerTransport};
 use tidegate_proto::table::{Egress, Locality, Transport};
@@ -15,19 +14,21 @@ use crate::report::Report;
 pub(super) fn compile(
     report: &mut Report<'_>,
     spec: &McpServerSpec,
+    in_cluster: bool,
 ) -> (Option<Parts>, Option<Command>, bool) {
     let needs_credential = refuse(report, spec);
-    not_served(report, spec);
-    no_effect(report, spec);
+    not_served(report, spec, in_cluster);
+    no_effect(report, spec, in_cluster);
     let transport = transport(report, spec);
     let address = endpoint(report);
-    let argv = argv(report);
+    let argv = argv(report).filter(|_| !in_cluster);
     let command = match (&address, argv) {
         (Some(address), Some(argv)) => command(report, spec, address, argv),
         _ => None,
     };
     let limits = limits::compile(report);
     let parts = address.map(|address| Parts {
+        endpoints: vec![address.endpoint.clone()],
         address,
         transport,
         locality: Locality::Local,
@@ -39,7 +40,7 @@ pub(super) fn compile(
 }
 
 /// What would be weaker if it were left out; true when it is a credential.
-fn refuse(report: &mut Report<'_>, spec: &McpServerSpec) -> bool {
+pub(super) fn refuse(report: &mut Report<'_>, spec: &McpServerSpec) -> bool {
     let guards = [
         ("spec.oidcConfig", spec.oidc_config.is_some(), "oidc-not-served", "OIDC at the server"),
         ("spec.oidcConfigRef", spec.oidc_config_ref.is_some(), "oidc-not-served", "OIDC at the server"),
@@ -81,26 +82,32 @@ fn refuse(report: &mut Report<'_>, spec: &McpServerSpec) -> bool {
     super::remote::refuse_guards(report, &credentials)
 }
 
-fn not_served(report: &mut Report<'_>, spec: &McpServerSpec) {
+/// What it is served without.
+pub(super) fn not_served(report: &mut Report<'_>, spec: &McpServerSpec, in_cluster: bool) {
     let features = [
         ("spec.rateLimiting", spec.rate_limiting.is_some(), "rate limits at a backend"),
         ("spec.audit", spec.audit.as_ref().is_some_and(|audit| audit.enabled), "the audit log of a backend"),
         ("spec.telemetryConfigRef", spec.telemetry_config_ref.is_some(), "telemetry settings of a backend"),
         ("spec.telemetry", spec.telemetry.is_some(), "telemetry settings of a backend"),
-        ("spec.secrets", !spec.secrets.is_empty(), "Secrets in the environment of a server"),
+        ("spec.secrets", !spec.secrets.is_empty() && !in_cluster, "Secrets in the environment of a server"),
     ];
     for (field, _, feature) in features.into_iter().filter(|(_, present, _)| *present) {
         report.not_served(field, feature);
     }
-    if spec.permission_profile.is_some() && report.document.annotation(COMMAND).is_some() {
-        report.not_served("spec.permissionProfile", "the sandbox of a command");
+    let commanded = report.document.annotation(COMMAND).is_some();
+    if spec.permission_profile.is_some() && (in_cluster || commanded) {
+        let feature = if in_cluster { "the sandbox of a server" } else { "the sandbox of a command" };
+        report.not_served("spec.permissionProfile", feature);
     }
 }
 
-fn no_effect(report: &mut Report<'_>, spec: &McpServerSpec) {
+fn no_effect(report: &mut Report<'_>, spec: &McpServerSpec, in_cluster: bool) {
     let container = "no container is run; the annotation tidegate.dev/endpoint says where the server is";
     let proxy = "there is no proxy pod; the node gateways serve this backend";
-    let runs_here = report.document.annotation(COMMAND).is_some();
+    let runs_here = report.document.annotation(COMMAND).is_some() && !in_cluster;
+    if in_cluster && report.document.annotation(COMMAND).is_some() {
+        report.no_effect(&annotation::field(COMMAND), "only `tidegate up` runs commands");
+    }
     let fields = [
         ("spec.args", !spec.args.is_empty(), container),
         ("spec.env", !spec.env.is_empty() && !runs_here, container),
@@ -128,7 +135,7 @@ fn no_effect(report: &mut Report<'_>, spec: &McpServerSpec) {
 }
 
 /// The transport that clients of the server see: `proxyMode` decides for stdio only.
-fn transport(report: &mut Report<'_>, spec: &McpServerSpec) -> Transport {
+pub(super) fn transport(report: &mut Report<'_>, spec: &McpServerSpec) -> Transport {
     let (field, face) = match spec.transport.unwrap_or(ServerTransport::Stdio) {
         ServerTransport::Stdio => {
             ("spec.proxyMode", spec.proxy_mode.unwrap_or(HttpTransport::StreamableHttp))

@@ -21,6 +21,8 @@ pub struct Cluster {
     pub secrets: BTreeSet<NamespacedName>,
     /// ConfigMaps that exist.
     pub config_maps: BTreeSet<NamespacedName>,
+    /// The image with the program that serves stdio servers over HTTP; none: the one of this version.
+    pub bridge_image: Option<Arc<str>>,
 }
 
 /// Namespace and name of an object whose kind is known.
@@ -48,7 +50,7 @@ pub struct Gateway {
 /// The pods of one MCPServer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Workload {
-    /// `spec.replicas` of the StatefulSet or Deployment as observed; none: there is no such object yet.
+    /// `spec.replicas` of the StatefulSet as observed; none: there is no such object yet.
     pub replicas: Option<u32>,
     /// Pods that are ready and not being deleted.
     pub ready: u32,

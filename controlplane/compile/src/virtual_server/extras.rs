@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use tidegate_controlplane_api::types::{
-    Config, IncomingAuthType, RateLimiting, Raw, SessionProvider, SessionStorage, VirtualMcpServerSpec,
+    Config, EmbeddingProvider, IncomingAuthType, Optimizer, RateLimiting, SessionProvider, SessionStorage,
+    VirtualMcpServerSpec,
 };
 
 use crate::compiled::Condition;
@@ -73,17 +74,16 @@ fn composite_names(report: &mut Report<'_>, config: &Config) {
     }
 }
 
-fn optimizer(report: &mut Report<'_>, spec: &VirtualMcpServerSpec, optimizer: Option<&Raw>) {
+fn optimizer(report: &mut Report<'_>, spec: &VirtualMcpServerSpec, optimizer: Option<&Optimizer>) {
     let Some(optimizer) = optimizer else { return };
-    let text = |key: &str| optimizer.get(key).and_then(|value| value.as_str()).unwrap_or("");
     let field = "spec.config.optimizer";
     let referenced = spec.embedding_server_ref.is_some();
-    if referenced && text("embeddingProvider") == "openai" {
+    if referenced && optimizer.embedding_provider == Some(EmbeddingProvider::OpenAi) {
         let message = "embeddingServerRef cannot be combined with optimizer.embeddingProvider openai";
         let remedy = "remove one of the two";
         report.invalid("bad-value", &format!("{field}.embeddingProvider"), message, remedy);
     }
-    if !referenced && text("embeddingService").is_empty() {
+    if !referenced && optimizer.embedding_service.as_deref().unwrap_or("").is_empty() {
         let message = "spec.config.optimizer requires an embedding service: set spec.embeddingServerRef \
                        (recommended) or spec.config.optimizer.embeddingService";
         report.invalid("missing-field", field, message, "add one of them, or remove optimizer");
@@ -95,10 +95,11 @@ pub(super) fn report(
     report: &mut Report<'_>,
     spec: &VirtualMcpServerSpec,
     config: &Config,
+    in_cluster: bool,
     conditions: &mut Vec<Condition>,
 ) {
     not_served(report, spec, config);
-    no_effect(report, spec, config);
+    no_effect(report, spec, config, in_cluster);
     if spec.session_storage.is_some() || spec.replicas.is_some_and(|replicas| replicas > 1) {
         let message = "sessions are sealed tokens that every gateway reads; no store is needed";
         let reason = "SessionStorageWarningNotApplicable";
@@ -127,15 +128,15 @@ fn not_served(report: &mut Report<'_>, spec: &VirtualMcpServerSpec, config: &Con
     }
 }
 
-fn no_effect(report: &mut Report<'_>, spec: &VirtualMcpServerSpec, config: &Config) {
+fn no_effect(report: &mut Report<'_>, spec: &VirtualMcpServerSpec, config: &Config, in_cluster: bool) {
     let gateways = "the node gateways serve this virtual server; there is no pod of its own";
     let sealed = "sessions are sealed tokens and need no store";
     let runtime = "the operator's own copy; the field of that name under spec is used";
     let service = "no Service is made outside a cluster";
     let fields = [
         ("spec.replicas", spec.replicas.is_some(), gateways),
-        ("spec.sessionAffinity", spec.session_affinity.is_some(), sealed),
-        ("spec.serviceType", spec.service_type.is_some(), service),
+        ("spec.sessionAffinity", spec.session_affinity.is_some() && !in_cluster, sealed),
+        ("spec.serviceType", spec.service_type.is_some() && !in_cluster, service),
         ("spec.serviceAccount", spec.service_account.is_some(), gateways),
         ("spec.imagePullSecrets", !spec.image_pull_secrets.is_empty(), gateways),
         ("spec.sessionStorage", spec.session_storage.is_some(), sealed),

@@ -86,7 +86,8 @@ fn parts(report: &mut Report<'_>, field: &str, backend: &InlineBackend) -> Optio
         HttpTransport::Sse => Transport::Sse,
     };
     let locality = if remote { Locality::Remote } else { Locality::Local };
-    Some(Parts { address, transport, locality, headers: Vec::new(), egress, limits: Limits::default() })
+    let (endpoints, headers) = (vec![address.endpoint.clone()], Vec::new());
+    Some(Parts { address, endpoints, transport, locality, headers, egress, limits: Limits::default() })
 }
 
 /// Why a backend of the list is not served, though the others are.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 use tidegate_controlplane_api::ObjectRef;
 
@@ -12,13 +13,26 @@ use crate::report::Report;
 #[derive(Default)]
 pub(super) struct Claims(BTreeMap<u16, Vec<(SocketAddr, ObjectRef)>>);
 
-/// The addresses, sorted; several are separated by commas.
-pub(super) fn compile(report: &mut Report<'_>, claims: &mut Claims) -> Vec<SocketAddr> {
+/// The addresses, sorted; several are separated by commas. `reserved` ports are given out otherwise.
+pub(super) fn compile(
+    report: &mut Report<'_>,
+    claims: &mut Claims,
+    reserved: Option<RangeInclusive<u16>>,
+) -> Vec<SocketAddr> {
     let Some(text) = report.document.annotation(LISTEN) else { return Vec::new() };
     let object = report.document.object_ref.clone();
     let mut addresses = Vec::new();
     for part in text.split(',').map(str::trim) {
         match part.parse::<SocketAddr>() {
+            Ok(address) if reserved.as_ref().is_some_and(|reserved| reserved.contains(&address.port())) => {
+                let message = format!("{address}: the control plane gives out ports 20000 to 29999 itself");
+                report.invalid(
+                    "reserved-port",
+                    &annotation::field(LISTEN),
+                    message,
+                    "choose a port outside that range",
+                );
+            }
             Ok(address) if address.port() > 0 => {
                 if let Some(message) = claims.take(address, &object) {
                     report.invalid(

@@ -12,11 +12,13 @@ use tidegate_proto::table::{BackendId, BreakerPolicy, HealthPolicy, Member, Part
 use super::tuning;
 use crate::report::Report;
 
-const CALL_TIMEOUT: GoDuration = GoDuration::from_secs(30);
+/// Bound of a call where nothing else is said.
+pub(crate) const CALL_TIMEOUT: GoDuration = GoDuration::from_secs(30);
 const HEALTH_INTERVAL: GoDuration = GoDuration::from_secs(30);
 const HEALTH_TIMEOUT: GoDuration = GoDuration::from_secs(10);
 const UNHEALTHY_THRESHOLD: u32 = 3;
-const STATUS_INTERVAL: GoDuration = GoDuration::from_secs(30);
+/// Between two reports where nothing else is said.
+pub(crate) const STATUS_INTERVAL: GoDuration = GoDuration::from_secs(30);
 const BREAKER_THRESHOLD: u32 = 5;
 const BREAKER_TIMEOUT: GoDuration = GoDuration::from_secs(60);
 const BREAKER_TIMEOUT_MIN: GoDuration = GoDuration::from_secs(1);
@@ -42,6 +44,16 @@ impl Policies {
     pub(super) fn member(&self, backend: BackendId, workload: &str) -> Member {
         let call_timeout = self.per_workload.get(workload).copied().unwrap_or(self.call_timeout);
         Member { backend, workload: workload.to_owned(), call_timeout }
+    }
+}
+
+/// Probing where nothing else is said.
+pub(crate) fn default_health() -> HealthPolicy {
+    HealthPolicy {
+        interval: HEALTH_INTERVAL.0,
+        timeout: HEALTH_TIMEOUT.0,
+        unhealthy_threshold: UNHEALTHY_THRESHOLD,
+        probe_remote: false,
     }
 }
 

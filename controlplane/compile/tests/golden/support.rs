@@ -1,18 +1,29 @@
 //! Cases on disk, their rendering, and comparison with what is expected.
 
+#[path = "facts.rs"]
+mod facts;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use tidegate_controlplane_api::Store;
-use tidegate_controlplane_compile::{Compiled, dump_status, dump_table};
+use tidegate_controlplane_api::{Document, Store};
+use tidegate_controlplane_compile::{Cluster, ClusterView, Compiled, dump_status, dump_table};
+
+/// What a cluster holds beside the manifests.
+const FACTS: &str = "cluster.json";
+/// What is to be in the cluster.
+const OBJECTS: &str = "objects.yaml";
 
 /// A directory with manifests.
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) dir: PathBuf,
     pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// `cluster.json`.
+    pub(crate) cluster: Option<Arc<Cluster>>,
 }
 
 /// The cases below `testdata/<folder>`, in order; `broken` is a folder of its own.
@@ -25,6 +36,7 @@ pub(crate) fn cases(folder: &str) -> Vec<Case> {
         .map(|dir| Case {
             name: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             files: manifests(&dir),
+            cluster: fs::read(dir.join(FACTS)).ok().map(|bytes| Arc::new(facts::read(&bytes))),
             dir,
         })
         .collect();
@@ -34,7 +46,10 @@ pub(crate) fn cases(folder: &str) -> Vec<Case> {
 
 fn manifests(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = fs::read_dir(dir).expect("a case is a directory").map(|entry| entry.expect("legible").path());
-    let manifests = files.filter(|file| file.extension().is_some_and(|end| end == "yaml" || end == "json"));
+    let manifests = files.filter(|file| {
+        let of = |name| file.file_name().is_some_and(|it| it == name);
+        file.extension().is_some_and(|end| end == "yaml" || end == "json") && !of(FACTS) && !of(OBJECTS)
+    });
     manifests
         .map(|file| {
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -82,11 +97,45 @@ pub(crate) fn render(store: &Store, compiled: &Compiled) -> BTreeMap<&'static st
     for diagnostic in store.diagnostics().chain(&compiled.diagnostics) {
         let _ = writeln!(diagnostics, "{diagnostic}");
     }
-    BTreeMap::from([
+    let mut goldens = BTreeMap::from([
         ("table.txt", table),
         ("status.txt", dump_status(&compiled.status)),
         ("diagnostics.txt", diagnostics),
-    ])
+    ]);
+    if !compiled.children.is_empty() || !compiled.left_alone.is_empty() || !compiled.finalizers.is_empty() {
+        goldens.insert(OBJECTS, objects(compiled));
+    }
+    goldens
+}
+
+/// The children as manifests, after what is not touched.
+fn objects(compiled: &Compiled) -> String {
+    let mut objects = String::new();
+    for (owner, kind) in &compiled.left_alone {
+        let _ = writeln!(objects, "# {}s of {owner} are left alone", kind.as_str());
+    }
+    for (object, finalizer) in &compiled.finalizers {
+        let word = if finalizer.hold { "held" } else { "not held" };
+        let _ = writeln!(objects, "# {object} is {word} by {}", finalizer.name);
+    }
+    for (key, child) in &compiled.children {
+        let body = serde_saphyr::to_string(&child.body(key)).expect("a body is YAML");
+        let _ = writeln!(objects, "---\n{}", body.trim_end());
+    }
+    objects
+}
+
+/// A case's view, of its documents in this order.
+pub(crate) fn view_of(
+    case: &Case,
+    store: &Store,
+    documents: impl IntoIterator<Item = Arc<Document>>,
+) -> ClusterView {
+    let view = ClusterView::new(documents, store.unreadable().cloned());
+    match &case.cluster {
+        Some(cluster) => view.in_cluster(Arc::clone(cluster)),
+        None => view,
+    }
 }
 
 /// Collects differences over all cases, so that one run shows them all.

@@ -22,7 +22,7 @@ const SHARE: u32 = 4;
 pub fn load(state: &StateDir) -> Result<Table, StateError> {
     let Some(bytes) = state.read(FILE)? else { return Ok(Table::default()) };
     match persist::decode(&bytes) {
-        Ok(table) => Ok(table),
+        Ok(saved) => Ok(saved.table),
         Err(error) => {
             tracing::warn!(%error, "the saved table is unreadable, broken manifests cannot be held over this restart");
             state.set_aside(FILE);
@@ -37,7 +37,7 @@ pub async fn save_all(state: Arc<StateDir>, mut versions: watch::Receiver<Option
         let Some(version) = versions.borrow_and_update().clone() else { continue };
         let started = Instant::now();
         let state = Arc::clone(&state);
-        let write = move || state.write(FILE, &persist::encode(version.table()));
+        let write = move || state.write(FILE, &persist::encode(version.table(), 0));
         match tokio::task::spawn_blocking(write).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "cannot save the table"),

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tidegate_proto::digest::TableDigest;
 use tidegate_proto::keys::KeyRing;
-use tidegate_proto::push::Version;
 use tidegate_proto::push::control::{CloseReason, Effect, Stream};
 use tidegate_proto::table::EntryKey;
 use tidegate_proto::wire::{FromNode, ToNode};
@@ -15,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 use tonic::{Status, Streaming};
 
 use super::registry::Ticket;
-use super::{Shared, TlsPeer};
+use super::{Published, Shared, TlsPeer};
 use crate::identity::now;
 
 /// How often the stream is told the time.
@@ -50,6 +49,8 @@ enum End {
     Replaced,
     #[error("the control plane stops")]
     Stopping,
+    #[error("another replica leads: connect again")]
+    Deferred,
 }
 
 /// What happens next.
@@ -68,7 +69,9 @@ impl Link {
     ) -> Self {
         let newest = shared.newest.borrow().clone();
         let ring = shared.ring.borrow().clone();
-        let stream = Stream::new(shared.options.terms, newest, ring, shared.now());
+        let (version, epoch) = newest.map(|newest| (newest.version, newest.epoch)).unzip();
+        let mut stream = Stream::new(shared.options.terms, version, ring, shared.now());
+        stream.at(epoch.unwrap_or(0));
         Self { shared, peer, out, stream, node: None }
     }
 
@@ -89,7 +92,7 @@ impl Link {
         self.shared.registry().leave(ticket, self.shared.now());
         self.shared.bump();
         match end {
-            End::Left | End::Stopping | End::Replaced | End::Expired | End::Lost(_) => {
+            End::Left | End::Stopping | End::Deferred | End::Replaced | End::Expired | End::Lost(_) => {
                 tracing::info!(node = ticket.node, reason = %end, "node disconnected");
             }
             End::Closed(_) | End::Stalled | End::Foreign { .. } => {
@@ -102,6 +105,7 @@ impl Link {
         let mut newest = self.shared.newest.subscribe();
         let mut ring = self.shared.ring.subscribe();
         let mut stop = self.shared.stop.subscribe();
+        let mut defers = self.shared.defers.subscribe();
         // what was published between `new` and here must not be missed
         newest.mark_changed();
         ring.mark_changed();
@@ -113,6 +117,7 @@ impl Link {
             let event = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return End::Stopping,
+                _ = defers.wait_for(|defers| *defers) => return End::Deferred,
                 () = replaced(&mut self.node) => return End::Replaced,
                 () = &mut expired => return End::Expired,
                 _ = ticks.tick() => Event::Tick,
@@ -129,7 +134,7 @@ impl Link {
     fn take(
         &mut self,
         event: Event,
-        newest: &mut watch::Receiver<Option<Arc<Version>>>,
+        newest: &mut watch::Receiver<Option<Published>>,
         ring: &mut watch::Receiver<Option<Arc<KeyRing>>>,
     ) -> Result<(), End> {
         let now = self.shared.now();
@@ -138,14 +143,23 @@ impl Link {
             Event::Message(Ok(None)) => return Err(End::Left),
             Event::Message(Err(status)) => return Err(End::Lost(status)),
             Event::Published => match newest.borrow_and_update().clone() {
-                Some(version) => self.stream.published(version, now),
+                Some(Published { version, epoch }) => {
+                    self.stream.at(epoch);
+                    self.stream.published(version, now)
+                }
                 None => Vec::new(),
             },
             Event::Keys => match ring.borrow_and_update().clone() {
                 Some(ring) => self.stream.key_ring(ring, now),
                 None => Vec::new(),
             },
-            Event::Tick => self.stream.tick(now),
+            Event::Tick => {
+                // The view may have become newer without any effect on the table, which the stream has then.
+                if let (Ok(false), Some(newest)) = (newest.has_changed(), &*newest.borrow()) {
+                    self.stream.at(newest.epoch);
+                }
+                self.stream.tick(now)
+            }
         };
         effects.into_iter().try_for_each(|effect| self.carry_out(effect))
     }
@@ -167,6 +181,15 @@ impl Link {
                     self.shared.registry().report(ticket, report);
                     self.shared.bump();
                 }
+            }
+            Effect::Fenced { epoch, own } => {
+                let node = self.node.as_ref().map(|(t, _)| t.node.as_str()).unwrap_or_default();
+                tracing::warn!(
+                    node,
+                    epoch,
+                    own,
+                    "the node has seen a newer view: nothing is pushed until this one has caught up"
+                );
             }
             Effect::Slow(waited) => {
                 let node = self.node.as_ref().map(|(t, _)| t.node.as_str()).unwrap_or_default();
@@ -211,7 +234,7 @@ impl End {
             End::Closed(_) => Some(Status::failed_precondition(self.to_string())),
             End::Stalled => Some(Status::resource_exhausted(self.to_string())),
             End::Replaced => Some(Status::aborted(self.to_string())),
-            End::Stopping => Some(Status::unavailable(self.to_string())),
+            End::Stopping | End::Deferred => Some(Status::unavailable(self.to_string())),
         }
     }
 }

@@ -33,7 +33,7 @@ fn table(names: &[&str]) -> Arc<Table> {
             tls: false,
             authority: "a:80".into(),
             path: "/".into(),
-            endpoints: vec![Endpoint { host: "127.0.0.1".into(), port: 80 }],
+            endpoints: vec![Endpoint { host: "127.0.0.1".into(), port: 80, draining: false }],
             outgoing_auth: OutgoingAuth::Unauthenticated,
             headers: Vec::new(),
             egress: Egress::Any,

@@ -31,6 +31,14 @@ const CONFIRM: Duration = Duration::from_millis(20);
 /// Scans in one look, while directories keep appearing.
 const MAX_SCANS: usize = 4;
 
+/// The manifests below a directory, by path.
+///
+/// # Errors
+/// When the directory cannot be listed.
+pub(crate) fn manifest_files(root: &Path) -> Result<Vec<PathBuf>, ScanError> {
+    Ok(scan::scan(root)?.files.into_keys().collect())
+}
+
 /// A watched directory. Dropping it ends the watch and joins the thread.
 #[derive(Debug)]
 pub struct DirSource {

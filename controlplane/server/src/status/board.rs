@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tidegate_controlplane_api::ObjectRef;
 use tokio::sync::watch;
 
 use super::facts::Facts;
-use super::transitions::Transitions;
+use super::transitions::{Since, Transitions};
 use super::{Statuses, statuses};
 use crate::pipeline::Outcome;
 use crate::push::{NodeState, PushServer};
@@ -53,6 +54,19 @@ impl Board {
         memory.stamp(&mut statuses, unix_ms(SystemTime::now())).iter().for_each(|turn| turn.log());
         drop(memory);
         Picture { outcome, nodes, statuses }
+    }
+
+    /// Takes over since when conditions hold from statuses that were written before, perhaps by another process.
+    pub fn remember(&self, written: impl IntoIterator<Item = (ObjectRef, Vec<Since>)>) {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        for (object, conditions) in written {
+            memory.remember(&object, conditions);
+        }
+    }
+
+    /// Whether there is a table for nodes.
+    pub fn published(&self) -> bool {
+        self.outcomes.borrow().published.is_some()
     }
 
     /// Whether a connected node has said how its virtual servers are.

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 use tidegate_controlplane_api::ObjectRef;
 use tidegate_controlplane_api::meta::{GROUP, VERSIONS};
-use tidegate_controlplane_compile::GroupMembers;
+use tidegate_controlplane_compile::{GroupMembers, Workflow};
 
 use super::{Condition, DiscoveredBackend, Status};
 
@@ -17,6 +18,17 @@ pub fn document(object: &ObjectRef, status: &Status) -> Option<String> {
         status: File::of(status),
     };
     serde_saphyr::to_string(&document).ok()
+}
+
+/// The content of `status` alone, for the API server.
+pub fn fields(status: &Status) -> Value {
+    serde_json::to_value(File::of(status)).unwrap_or_default()
+}
+
+/// The reverse of [`rfc3339`]; 0 for what is no time.
+pub(super) fn unix_ms(text: &str) -> u64 {
+    let time = text.parse::<Timestamp>().map_or(0, Timestamp::as_millisecond);
+    u64::try_from(time).unwrap_or(0)
 }
 
 /// Milliseconds of Unix time in RFC 3339, in whole seconds as Kubernetes writes times; none for 0.
@@ -43,6 +55,7 @@ struct Metadata<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct File<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
     phase: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     message: &'a str,
@@ -54,6 +67,12 @@ struct File<'a> {
     discovered_backends: Option<Vec<BackendFile<'a>>>,
     #[serde(flatten)]
     members: Option<MembersFile<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ready_replicas: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config_hash: Option<&'a str>,
+    #[serde(flatten)]
+    workflow: Option<WorkflowFile<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     observed_generation: Option<i64>,
     conditions: Vec<ConditionFile<'a>>,
@@ -94,6 +113,14 @@ struct MembersFile<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+struct WorkflowFile<'a> {
+    validation_status: &'static str,
+    validation_errors: &'a [String],
+    referencing_virtual_servers: &'a [String],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ConditionFile<'a> {
     r#type: &'a str,
     status: &'static str,
@@ -113,6 +140,9 @@ impl<'a> File<'a> {
             backend_count: serving.map(|serving| serving.backend_count),
             discovered_backends: serving.map(|s| s.backends.iter().map(BackendFile::of).collect()),
             members: status.members.as_ref().map(MembersFile::of),
+            ready_replicas: status.details.ready_replicas,
+            config_hash: status.details.config_hash.as_deref(),
+            workflow: status.details.workflow.as_ref().map(WorkflowFile::of),
             observed_generation: status.observed_generation,
             conditions: status.conditions.iter().map(ConditionFile::of).collect(),
         }
@@ -146,6 +176,16 @@ impl<'a> MembersFile<'a> {
             remote_proxy_count: members.remote_proxies.len(),
             entries: &members.entries,
             entry_count: members.entries.len(),
+        }
+    }
+}
+
+impl<'a> WorkflowFile<'a> {
+    fn of(workflow: &'a Workflow) -> Self {
+        Self {
+            validation_status: workflow.status(),
+            validation_errors: &workflow.errors,
+            referencing_virtual_servers: &workflow.referring,
         }
     }
 }

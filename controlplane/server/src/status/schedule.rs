@@ -51,6 +51,15 @@ impl Schedule {
         Self { written: left.into_iter().map(|object| (object, unknown())).collect() }
     }
 
+    /// These have no status, whatever was written: they are other objects of the same names.
+    pub fn forget(&mut self, objects: impl IntoIterator<Item = ObjectRef>) {
+        for object in objects {
+            if self.written.get(&object).is_some_and(|written| written.retry.is_none()) {
+                self.written.remove(&object);
+            }
+        }
+    }
+
     /// What to do now, taken as done; [`failed`](Self::failed) takes that back.
     pub fn due(&mut self, now: Duration, present: &Statuses) -> Vec<Step> {
         let mut steps = Vec::new();

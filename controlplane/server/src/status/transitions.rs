@@ -20,6 +20,17 @@ struct Known {
     conditions: BTreeMap<String, (bool, u64)>,
 }
 
+/// What a status said of a condition when it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// Its type.
+    pub r#type: String,
+    /// Whether it held.
+    pub holds: bool,
+    /// Since when, in milliseconds of Unix time.
+    pub unix_ms: u64,
+}
+
 /// A phase that is another than before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Turn {
@@ -31,6 +42,17 @@ pub(super) struct Turn {
 }
 
 impl Transitions {
+    /// Takes over times that are on record, as far as they are about what holds now or is not known yet.
+    pub(super) fn remember(&mut self, object: &ObjectRef, conditions: Vec<Since>) {
+        let known = self.objects.entry(object.clone()).or_default();
+        for Since { r#type, holds, unix_ms } in conditions {
+            let present = known.conditions.entry(r#type).or_insert((holds, unix_ms));
+            if present.0 == holds {
+                present.1 = unix_ms;
+            }
+        }
+    }
+
     /// Stamps the conditions and remembers them; forgets objects that are gone. Returns the phases that changed.
     pub(super) fn stamp(&mut self, statuses: &mut Statuses, now_unix_ms: u64) -> Vec<Turn> {
         let mut before = std::mem::take(&mut self.objects);

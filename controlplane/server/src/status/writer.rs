@@ -1,13 +1,14 @@
 //! Carries the schedule out: looks at the board when something changed, and writes what is due.
 
-use std::io;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use tidegate_controlplane_api::ObjectRef;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::board::Changes;
-use super::{Board, DirWriter, Schedule, Step};
+use super::{Board, ClusterWriter, DirWriter, Schedule, Step};
+use crate::cluster::CONCURRENCY;
 
 /// Between two looks at least: a burst of reports becomes one.
 const PACE: Duration = Duration::from_millis(50);
@@ -23,76 +24,129 @@ pub enum StatusWriter {
     Nowhere,
     /// A directory of files.
     Dir(DirWriter),
+    /// The API server.
+    Cluster(ClusterWriter),
 }
 
 impl StatusWriter {
-    /// The objects whose statuses an earlier process left.
+    /// The objects whose statuses an earlier process left, where they have to be removed with their objects.
     fn left(&self) -> Vec<ObjectRef> {
         match self {
-            StatusWriter::Nowhere => Vec::new(),
+            StatusWriter::Nowhere | StatusWriter::Cluster(_) => Vec::new(),
             StatusWriter::Dir(writer) => writer.left().unwrap_or_else(|error| {
                 tracing::warn!(%error, "cannot list the statuses of before, those of objects that are gone stay");
                 Vec::new()
             }),
         }
     }
+
+    /// Waits until it is ours to write; false at the end.
+    async fn turn(&mut self) -> bool {
+        match self {
+            StatusWriter::Nowhere | StatusWriter::Dir(_) => true,
+            StatusWriter::Cluster(writer) => writer.leading.wait_for(|leads| *leads).await.is_ok(),
+        }
+    }
+
+    fn is_our_turn(&self) -> bool {
+        match self {
+            StatusWriter::Nowhere | StatusWriter::Dir(_) => true,
+            StatusWriter::Cluster(writer) => *writer.leading.borrow(),
+        }
+    }
+
+    /// Whether it was done; else why not.
+    async fn carry_out(&self, step: &Step) -> Result<(), String> {
+        match self {
+            StatusWriter::Nowhere => Ok(()),
+            StatusWriter::Dir(writer) => tokio::task::block_in_place(|| match step {
+                Step::Put(object, status) => writer.put(object, status),
+                Step::Remove(object) => writer.remove(object),
+            })
+            .map_err(|error| error.to_string()),
+            StatusWriter::Cluster(writer) => {
+                writer.carry_out(step).await.map(drop).map_err(|error| error.to_string())
+            }
+        }
+    }
 }
 
 /// Writes statuses until the control plane stops, on a runtime with several threads.
-pub async fn report(board: Board, writer: StatusWriter) {
+pub async fn report(board: Board, mut writer: StatusWriter) {
     let mut changes = board.changes();
+    while writer.turn().await && reign(&board, &writer, &mut changes).await {}
+}
+
+/// Writes while it is ours to write; false at the end.
+async fn reign(board: &Board, writer: &StatusWriter, changes: &mut Changes) -> bool {
     let left = tokio::task::block_in_place(|| writer.left());
-    if !left.is_empty() {
+    let mut restart = !left.is_empty();
+    if let StatusWriter::Cluster(writer) = writer {
+        let written = tokio::task::block_in_place(|| writer.written());
+        restart = !written.is_empty();
+        board.remember(written);
+    }
+    if restart {
         // A restart is no news: what was written before stays until it is known better.
-        let _first = timeout(PATIENCE, first_report(&board, &mut changes)).await;
+        let _first = timeout(PATIENCE, first_report(board, changes)).await;
     }
     let mut schedule = Schedule::new(left);
     let epoch = Instant::now();
-    loop {
+    while writer.is_our_turn() {
         // Seen from here on: what changes while we look leads to another look.
         changes.seen();
         let started = Instant::now();
-        let next = tokio::task::block_in_place(|| round(&board, &writer, &mut schedule, epoch));
+        let next = round(board, writer, &mut schedule, epoch).await;
         let rest = PACE.max(started.elapsed() * (SHARE - 1));
         tokio::time::sleep(rest).await;
         tokio::select! {
             more = changes.next() => {
                 if !more {
-                    return;
+                    return false;
                 }
             }
             () = at(next.map(|next| epoch + next)) => {}
         }
     }
+    true
 }
 
 /// One look; when the next is due if nothing changes.
-fn round(board: &Board, writer: &StatusWriter, schedule: &mut Schedule, epoch: Instant) -> Option<Duration> {
-    let picture = board.look();
-    let StatusWriter::Dir(writer) = writer else { return None };
+async fn round(
+    board: &Board,
+    writer: &StatusWriter,
+    schedule: &mut Schedule,
+    epoch: Instant,
+) -> Option<Duration> {
+    let picture = tokio::task::block_in_place(|| board.look());
+    if matches!(writer, StatusWriter::Nowhere) {
+        return None;
+    }
     // Before the first listing nothing is known, and what is not known is not gone.
     picture.outcome.compiled.as_ref()?;
+    if let StatusWriter::Cluster(writer) = writer {
+        schedule.forget(writer.bare());
+    }
     let now = epoch.elapsed();
+    let mut writes = stream::iter(schedule.due(now, &picture.statuses))
+        .map(|step| async move { (writer.carry_out(&step).await, step) })
+        .buffer_unordered(CONCURRENCY);
     let mut failed = Vec::new();
-    for step in schedule.due(now, &picture.statuses) {
-        if let Err(error) = carry_out(writer, &step) {
-            schedule.failed(now, step.object());
+    while let Some((result, step)) = writes.next().await {
+        if let Err(error) = result {
             failed.push((step, error));
         }
+    }
+    drop(writes);
+    for (step, _) in &failed {
+        schedule.failed(epoch.elapsed(), step.object());
     }
     // A full disk fails them all: one line.
     if let Some((step, error)) = failed.first() {
         let object = step.object();
-        tracing::warn!(failed = failed.len(), %object, %error, "cannot write statuses, trying again");
+        tracing::warn!(failed = failed.len(), %object, error, "cannot write statuses, trying again");
     }
     schedule.next(now, &picture.statuses)
-}
-
-fn carry_out(writer: &DirWriter, step: &Step) -> io::Result<()> {
-    match step {
-        Step::Put(object, status) => writer.put(object, status),
-        Step::Remove(object) => writer.remove(object),
-    }
 }
 
 async fn first_report(board: &Board, changes: &mut Changes) {

@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// One letter per probe: Success, slow (L), Timeout, connection Refused, Authentication.
+/// One letter per probe: Success, slow (L), Timeout, connection Refused, no Endpoint, Authentication.
 #[track_caller]
 fn check(probes: &str, expected: Health, message: &str) {
     let mut tracker = Tracker::default();
@@ -13,6 +13,7 @@ fn check(probes: &str, expected: Health, message: &str) {
             'L' => Sample::Success { slow: true },
             'T' => Sample::Failure(Cause::Timeout),
             'R' => Sample::Failure(Cause::Connection),
+            'E' => Sample::Failure(Cause::NoEndpoint),
             _ => Sample::Failure(Cause::Authentication),
         };
         tracker.observe(sample, 3);
@@ -41,6 +42,18 @@ fn every_row_of_the_table_of_spec_5_2() {
     check("A", Health::Unknown, "Authentication failed");
     check("AAA", Health::Unauthenticated, &format!("{auth} (failures: 3)"));
     check("AAR", Health::Unhealthy, "Connection failed (failures: 3)");
+}
+
+#[test]
+fn a_backend_without_endpoints_is_unhealthy_at_once_and_well_as_soon_as_it_answers() {
+    check("E", Health::Unknown, "No endpoint is ready");
+    check("ES", Health::Healthy, "Healthy");
+    check("EEE", Health::Unhealthy, "No endpoint is ready (failures: 3)");
+    check("EEES", Health::Healthy, "Healthy");
+    check("SE", Health::Unhealthy, "No endpoint is ready");
+    check("SES", Health::Healthy, "Healthy");
+    check("SER", Health::Unhealthy, "Connection failed (failures: 2)");
+    check("SERS", Health::Degraded, "Recovering from 2 failures");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a session token carries, and its bytes.
 //!
-//! Order of the fields: id, version, issued, expires, principal, client info, bindings (backend, version, session).
+//! Order of the fields: id, version, issued, expires, principal, client info, bindings (backend, version, session, endpoint;
+//! without the endpoint in format 1).
 //! Numbers of fixed width are big-endian; lengths and times are LEB128. Any change needs a new token format.
 
 use std::fmt;
@@ -8,7 +9,11 @@ use std::fmt;
 use ring::digest;
 use tidegate_proto::table::Backend;
 
+use crate::endpoint::EndpointId;
 use crate::protocol::ProtocolVersion;
+
+/// The format whose bindings name no endpoint.
+const WITHOUT_ENDPOINTS: u8 = 1;
 
 /// A client's session: all that a node needs to serve it.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,6 +43,8 @@ pub struct Binding {
     pub session: Box<[u8]>,
     /// What the backend agreed on.
     pub version: ProtocolVersion,
+    /// Where that session is; none: it was opened before tokens said so, at the first of the list.
+    pub endpoint: Option<EndpointId>,
 }
 
 /// The name of a backend in tokens, stable over releases. Authority and path count: a backend that moved knows
@@ -70,6 +77,7 @@ impl McpSession {
             out.extend_from_slice(&b.backend.to_be_bytes());
             out.push(b.version.to_wire());
             put_bytes(out, &b.session);
+            out.extend_from_slice(&b.endpoint.map_or(0, EndpointId::get).to_be_bytes());
         }
     }
 
@@ -86,7 +94,8 @@ impl McpSession {
             + bindings
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// Reads what was sealed in `format`.
+    pub(super) fn decode(bytes: &[u8], format: u8) -> Option<Self> {
         let mut reader = Reader(bytes);
         let mut session = Self {
             id: reader.array()?,
@@ -103,7 +112,12 @@ impl McpSession {
         for _ in 0..count {
             let backend = u64::from_be_bytes(reader.array()?);
             let version = reader.version()?;
-            session.bindings.push(Binding { backend, version, session: reader.bytes()?.into() });
+            let session_id = reader.bytes()?.into();
+            let endpoint = match format {
+                WITHOUT_ENDPOINTS => None,
+                _ => EndpointId::from_wire(u32::from_be_bytes(reader.array()?)),
+            };
+            session.bindings.push(Binding { backend, version, session: session_id, endpoint });
         }
         reader.0.is_empty().then_some(session)
     }
@@ -112,7 +126,7 @@ impl McpSession {
 impl Binding {
     /// Its part of [`McpSession::encoded_len`].
     pub(super) fn encoded_len(&self) -> usize {
-        8 + 1 + bytes_len(&self.session)
+        8 + 1 + bytes_len(&self.session) + 4
     }
 }
 
@@ -134,6 +148,7 @@ impl fmt::Debug for Binding {
             .field("backend", &format_args!("{:016x}", self.backend))
             .field("stateless", &self.session.is_empty())
             .field("version", &self.version)
+            .field("endpoint", &self.endpoint)
             .finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ use tidegate_proto::keys::{KeyRing, SessionKey};
 use tidegate_proto::table::{Backend, BackendId, Egress, Limits, Locality, OutgoingAuth, Transport};
 
 use super::*;
+use crate::endpoint::EndpointId;
 use crate::protocol::ProtocolVersion;
 
 const NOW: u64 = 1_700_000_000;
@@ -36,6 +37,7 @@ fn session() -> McpSession {
             backend: 0xfeed_beef,
             session: b"backend-session".as_slice().into(),
             version: ProtocolVersion::V2025_03_26,
+            endpoint: EndpointId::from_wire(0xabcd),
         }],
     }
 }
@@ -49,8 +51,13 @@ fn boxed(max: usize) -> impl Strategy<Value = Box<[u8]>> {
 }
 
 prop_compose! {
-    fn bindings(max: usize)(all in vec((any::<u64>(), boxed(64), versions()), 0..=max)) -> Vec<Binding> {
-        all.into_iter().map(|(backend, session, version)| Binding { backend, session, version }).collect()
+    fn bindings(max: usize)(
+        all in vec((any::<u64>(), boxed(64), versions(), any::<u32>()), 0..=max),
+    ) -> Vec<Binding> {
+        let binding = |(backend, session, version, endpoint)| {
+            Binding { backend, session, version, endpoint: EndpointId::from_wire(endpoint) }
+        };
+        all.into_iter().map(binding).collect()
     }
 }
 
@@ -100,11 +107,11 @@ proptest! {
     }
 
     #[test]
-    fn decoding_takes_any_bytes(bytes in vec(any::<u8>(), 0..300)) {
-        if let Some(session) = McpSession::decode(&bytes) {
+    fn decoding_takes_any_bytes(bytes in vec(any::<u8>(), 0..300), format in OLDEST_FORMAT..=FORMAT) {
+        if let Some(session) = McpSession::decode(&bytes, format) {
             let mut again = Vec::new();
             session.encode(&mut again);
-            prop_assert_eq!(McpSession::decode(&again), Some(session));
+            prop_assert_eq!(McpSession::decode(&again, FORMAT), Some(session));
         }
     }
 
@@ -224,6 +231,17 @@ fn what_is_no_token_is_told_apart_from_a_later_format() {
     check("fed1e0a6-5a5f-4e5b-9d7e-0a3a1c1d2e3f", OpenError::Malformed);
     check("not base64 at all", OpenError::Malformed);
     check(&"A".repeat(MAX_TOKEN + 1), OpenError::Malformed);
+}
+
+#[test]
+fn a_token_of_the_release_before_opens_and_names_no_endpoint() {
+    let token = concat!(
+        "AcqXgRIHBwcHBwcHBwcHBwf4LwOUmclLEnpwN4mfMZYePXiNWVxuLvSaS-GAZnKn6waBNEczoWcSPD22Vkyl1tf-Mqf7fMoR",
+        "GgcYpCfgjPeb9O7THtylrTlbpUhN6qPnX7HGjeChQ5GUIDgarY6mtDG3nl0H26WVgeKuR2dnFQ1U4faHJvQ-hLr8xjMb",
+    );
+    let mut expected = session();
+    expected.bindings[0].endpoint = None;
+    assert_eq!(sealer(&["a"]).open(&vs(), token.as_bytes(), NOW), Ok(expected));
 }
 
 #[test]

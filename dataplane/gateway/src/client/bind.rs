@@ -50,13 +50,13 @@ async fn open(
     let _own = own.map_err(|_| ExchangeError::Timeout(limit))?;
     let content = &session.content;
     let opened = initialize(&gw, b, content.version, &content.client_info, limit).await;
-    let binding = opened.map(|opened| opened.binding).inspect_err(|e| {
+    let opened = opened.inspect_err(|e| {
         tracing::debug!(backend = %b.spec.id, error = %e, "backend session not opened");
     })?;
     if session.ended() {
-        delete(&gw, b, Link { session: &binding.session, version: Some(binding.version) }, limit).await;
+        delete(&gw, b, Link::to(&opened.binding), limit).await;
         return Err(ExchangeError::Ended);
     }
-    let generation = session.bind(binding.clone());
-    Ok((binding, generation))
+    let generation = session.bind(opened.binding.clone(), opened.stay);
+    Ok((opened.binding, generation))
 }

@@ -40,7 +40,7 @@ async fn stream(
     request.extend_from_slice(&b.line);
     write_link(&mut request, link);
     request.extend_from_slice(b"\r\n");
-    let mut stream = upstream::connect(gw, b, gw.options.connect).await?;
+    let mut stream = upstream::connect(gw, b, &super::place(gw, b, link)?, gw.options.connect).await?;
     write_all(&mut stream, &request).await?;
     let mut reader = Reader::new(&mut stream);
     let (answer, framing, _) = reader.read_head().await?;

@@ -1,17 +1,21 @@
 //! The MCP messages that the gateway sends to backends by itself.
 
-use super::{Answer, ExchangeError, Link, exchange};
+use super::{Answer, ExchangeError, Link, exchange, exchange_at, write_request};
 use crate::backend::BackendState;
+use crate::endpoints::{NoPlace, Stay};
 use crate::metrics::inc;
 use crate::state::Gateway;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tidegate_dataplane_core::protocol::ProtocolVersion;
 use tidegate_dataplane_core::token::Binding;
 
 /// Bound of ending a session that could not be opened to the end.
 const ABANDON: Duration = Duration::from_secs(1);
+
+/// Endpoints that are asked for one session.
+const MAX_TRIED: usize = 3;
 
 /// Most pages of a list that are followed.
 const MAX_PAGES: usize = 200;
@@ -19,6 +23,8 @@ const MAX_PAGES: usize = 200;
 /// A backend session that was just opened.
 pub(crate) struct Opened {
     pub(crate) binding: Binding,
+    /// Counts it at its endpoint.
+    pub(crate) stay: Stay,
     pub(crate) server_name: String,
     /// It announces changes of its tools on a GET stream.
     pub(crate) announces: bool,
@@ -64,8 +70,9 @@ struct ServerInfo {
     name: String,
 }
 
-/// Opens a session: `initialize` and `notifications/initialized`. `client_info`: raw JSON, or empty for the
-/// gateway's own. No client capability is offered: requests of a backend to the client are not relayed.
+/// Opens a session: `initialize` and `notifications/initialized`, at an endpoint that is chosen for it; at another if that
+/// one cannot be reached. `client_info`: raw JSON, or empty for the gateway's own. No client capability is offered: requests
+/// of a backend to the client are not relayed.
 pub(crate) async fn initialize(
     gw: &Gateway,
     b: &BackendState,
@@ -79,22 +86,58 @@ pub(crate) async fn initialize(
         r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{info}}}}}"#,
         version.as_str()
     );
-    let answer = exchange(gw, b, "POST", Link::default(), body.as_bytes(), limit).await?;
+    let request = write_request(b, "POST", Link::default(), body.as_bytes());
+    let until = Instant::now() + limit;
+    let mut tried = Vec::new();
+    let mut stay = b.endpoints.stay(gw.random_word(), gw.clock.now(), &tried).ok_or(NoPlace::Empty)?;
+    loop {
+        tried.push(stay.endpoint().id);
+        let left = until.saturating_duration_since(Instant::now());
+        let failed = match open_at(gw, b, stay, &request, left).await {
+            Err(e) if e.is_of_endpoint() && tried.len() < MAX_TRIED => e,
+            said => return said,
+        };
+        stay = b.endpoints.stay(gw.random_word(), gw.clock.now(), &tried).ok_or(failed)?;
+    }
+}
+
+/// One that takes no session is passed over, whatever the reason, and also when nobody waits for it any more.
+struct Attempt<'a>(&'a Gateway, Option<Stay>);
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some(stay) = &self.1 {
+            stay.endpoint().pass_over(self.0.clock.now());
+        }
+    }
+}
+
+async fn open_at(
+    gw: &Gateway,
+    b: &BackendState,
+    stay: Stay,
+    request: &[u8],
+    limit: Duration,
+) -> Result<Opened, ExchangeError> {
+    let endpoint = stay.endpoint().clone();
+    let mut attempt = Attempt(gw, Some(stay));
+    let answer = exchange_at(gw, b, &endpoint, request, limit).await?;
     let result: InitializeResult = serde_json::from_str(result(&answer)?.get()).map_err(not_mcp)?;
     let version = ProtocolVersion::parse(result.protocol_version.as_bytes()).ok_or_else(|| {
         ExchangeError::Protocol(format!("protocol version {:.40} is not supported", result.protocol_version))
     })?;
     inc(&b.shared.stats.sessions_opened);
-    let binding = Binding { backend: b.hash, session: answer.session, version };
-    let link = Link { session: &binding.session, version: Some(version) };
+    let binding = Binding { backend: b.hash, session: answer.session, version, endpoint: Some(endpoint.id) };
     let initialized = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-    if let Err(e) = notify(gw, b, link, initialized, limit).await {
+    if let Err(e) = notify(gw, b, Link::to(&binding), initialized, limit).await {
         // the session is there all the same: it is not to stay
-        delete(gw, b, link, limit.min(ABANDON)).await;
+        delete(gw, b, Link::to(&binding), limit.min(ABANDON)).await;
         return Err(e);
     }
+    let stay = attempt.1.take().ok_or(NoPlace::Gone)?;
     Ok(Opened {
         binding,
+        stay,
         server_name: result.server_info.name,
         announces: result.capabilities.tools.is_some_and(|t| t.list_changed),
     })

@@ -4,6 +4,7 @@
 use super::answer::Ended;
 use super::call::Call;
 use super::request::Conn;
+use crate::endpoints::NoPlace;
 use crate::io::Io;
 use crate::metrics::inc;
 use crate::session::lock;
@@ -36,6 +37,13 @@ impl Conn<'_> {
                 if std::mem::replace(&mut again.session, true) || call.kept.is_none() {
                     return Some(ended);
                 }
+            }
+            Ended::Unplaced(NoPlace::Gone) => {
+                // nothing was sent, and each time another endpoint has gone: no need to count
+                if call.kept.is_none() {
+                    return Some(ended);
+                }
+                leave_endpoint(call);
             }
             Ended::Broken(_) | Ended::Unconnected(_) | Ended::Refused { status: 502..=504, .. } => {
                 let pause = match ended {
@@ -100,6 +108,16 @@ fn repeatable(call: &Call) -> bool {
     call.kept.is_some()
         && server.spec.retry_idempotent
         && server.catalog.at(call.position).is_some_and(|t| t.repeatable)
+}
+
+/// The endpoint has gone, and with it the session that was there. Who has no session there just goes elsewhere.
+fn leave_endpoint(call: &Call) {
+    let b = &call.admitted.member.backend;
+    if call.session.binding(b.hash).is_some_and(|bound| !bound.session.is_empty()) {
+        inc(&b.shared.stats.sessions_moved);
+        call.session.lose(b.hash, call.generation);
+        tracing::debug!(backend = %b.spec.id, "endpoint of a session gone");
+    }
 }
 
 /// The backend answered 404: it does not know its session, and has not accepted the call.

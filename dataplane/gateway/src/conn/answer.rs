@@ -3,6 +3,7 @@
 use super::complaint::{self, Complaint};
 use super::reply::send;
 use super::request::Conn;
+use crate::endpoints::NoPlace;
 use crate::io::Io;
 use crate::local::{Local, local};
 use std::io::IoSlice;
@@ -27,6 +28,8 @@ pub(super) enum Ended {
     Deadline,
     /// The backend does not know its session.
     SessionLost,
+    /// There is no endpoint to send it to, or not the one where its session is: nothing was sent.
+    Unplaced(NoPlace),
     /// No connection could be had: nothing was sent.
     Unconnected(&'static str),
     /// The connection broke; the request may have been accepted.

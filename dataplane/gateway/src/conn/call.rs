@@ -11,6 +11,7 @@ use super::reply::{self, id_or_null};
 use super::request::Conn;
 use crate::admission::{Admitted, Whose};
 use crate::client::{self, Link};
+use crate::endpoints::NoPlace;
 use crate::io::Io;
 use crate::local::local;
 use crate::metrics::{End, inc};
@@ -23,7 +24,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Poll::Pending, Poll::Ready};
 use std::time::{Duration, Instant};
 use tidegate_dataplane_core::breaker::Verdict;
+use tidegate_dataplane_core::endpoint::EndpointId;
 use tidegate_dataplane_core::fault::Fault;
+use tidegate_dataplane_core::token::Binding;
 
 /// What a client may send ahead while its call runs.
 const MAX_PIPELINED: usize = 64 * 1024;
@@ -34,6 +37,8 @@ pub(super) struct Call {
     pub(super) session: Arc<Session>,
     /// which of the session's links to the backend it is sent on
     pub(super) generation: u32,
+    /// where it is sent, once it is prepared
+    pub(super) endpoint: Option<EndpointId>,
     /// which tool of the server's catalog
     pub(super) position: usize,
     /// it has its turn and its session: `rest` is what is left to send
@@ -139,7 +144,10 @@ impl Conn<'_> {
             ended => ended,
         })?;
         call.generation = generation;
-        let link = Link { session: &binding.session, version: Some(binding.version) };
+        let link = Link::to(&binding);
+        let endpoints = &call.admitted.member.backend.endpoints;
+        let place = endpoints.place(link.session, link.endpoint, gw.clock.now());
+        call.endpoint = Some(place.map_err(Ended::Unplaced)?);
         let tool = call.record.server.catalog.at(call.position).ok_or(Ended::Fault(Fault::Internal))?;
         let kept = call.kept.as_ref().ok_or(Ended::Fault(Fault::Internal))?;
         call.rest = kept.request(&call.admitted.member, tool, link);
@@ -150,6 +158,8 @@ impl Conn<'_> {
     async fn connect<C: Io>(&mut self, io: &mut C, call: &Call) -> Result<Upstream, Ended> {
         let gw = self.site.gw.clone();
         let m = &call.admitted.member;
+        let endpoint = call.endpoint.ok_or(NoPlace::Gone).and_then(|id| m.backend.endpoints.get(id));
+        let endpoint = endpoint.map_err(Ended::Unplaced)?;
         let leave = self.unless_over(io, async { Ok(upstream::leave(&m.backend).await) }).await;
         let leave = leave.map_err(|ended| match ended {
             // all connections were taken: the backend was not asked
@@ -157,8 +167,13 @@ impl Conn<'_> {
             ended => ended,
         })?;
         let connect = async {
-            let connected = upstream::connect_for_call(&gw, &m.backend, m.connect_timeout, leave).await;
-            connected.map_err(|e| Ended::Unconnected(e.public()))
+            let limit = m.connect_timeout;
+            let connected = upstream::connect_for_call(&gw, &m.backend, &endpoint, limit, leave).await;
+            connected.map_err(|e| {
+                // who does not listen has lost its sessions too
+                let lost = e.is_refusal() && m.backend.endpoints.other(endpoint.id, gw.clock.now());
+                if lost { Ended::Unplaced(NoPlace::Gone) } else { Ended::Unconnected(e.public()) }
+            })
         };
         self.unless_over(io, connect).await
     }
@@ -222,7 +237,7 @@ impl Conn<'_> {
                 inc(&b.shared.stats.failures);
             }
             Ended::Refused { .. } if verdict == Verdict::Failure => inc(&b.shared.stats.failures),
-            Ended::Refused { .. } | Ended::SessionLost | Ended::Fault(_) => {}
+            Ended::Refused { .. } | Ended::SessionLost | Ended::Unplaced(_) | Ended::Fault(_) => {}
         }
         // an event stream with progress is bounded by silence
         let limit = answer.idle_bound().unwrap_or(call.bound);
@@ -270,6 +285,7 @@ impl Conn<'_> {
         }
         let gw = self.site.gw.clone();
         let (member, session, id) = (call.admitted.member.clone(), call.session.clone(), self.id.clone());
+        let endpoint = call.endpoint;
         tokio::spawn(async move {
             let b = &member.backend;
             let Ok(_turn) = b.own.try_acquire() else {
@@ -279,10 +295,8 @@ impl Conn<'_> {
                 return;
             };
             let Some(binding) = session.binding(b.hash) else { return };
-            let (backend_session, version) = (binding.session.clone(), binding.version);
-            drop(binding);
-            let link = Link { session: &backend_session, version: Some(version) };
-            client::cancel(&gw, b, link, &id, reason).await;
+            let binding = Binding::clone(&binding);
+            client::cancel(&gw, b, Link { endpoint, ..Link::to(&binding) }, &id, reason).await;
         });
     }
 }
@@ -290,7 +304,14 @@ impl Conn<'_> {
 impl Ended {
     /// Nothing that a second attempt could change.
     fn is_final(&self) -> bool {
-        matches!(self, Self::Complete { .. } | Self::Client | Self::Deadline | Self::Fault(_))
+        matches!(
+            self,
+            Self::Complete { .. }
+                | Self::Client
+                | Self::Deadline
+                | Self::Unplaced(NoPlace::Empty)
+                | Self::Fault(_)
+        )
     }
 
     /// What it says of the backend, and whom it counts for (spec 5.4): transport errors, timeouts and 5xx are failures;
@@ -303,7 +324,7 @@ impl Ended {
             Self::Deadline | Self::Broken(_) | Self::NotHttp | Self::Refused { .. } => {
                 (Verdict::Failure, Whose::Call)
             }
-            Self::Client | Self::NotMcp | Self::Fault(_) => (Verdict::None, Whose::Call),
+            Self::Client | Self::NotMcp | Self::Unplaced(_) | Self::Fault(_) => (Verdict::None, Whose::Call),
         }
     }
 
@@ -311,6 +332,7 @@ impl Ended {
     fn of(e: client::ExchangeError) -> Self {
         use client::ExchangeError as E;
         match e {
+            E::Place(why) => Self::Unplaced(why),
             E::Connect(c) => Self::Unconnected(c.public()),
             E::Timeout(_) => Self::Deadline,
             E::Io(_) | E::Ended => Self::Broken("connection broke while a session was opened"),
@@ -330,6 +352,7 @@ impl Ended {
             Self::Unconnected(reason) | Self::Broken(reason) => {
                 Fault::BackendUnavailable { workload, reason }
             }
+            Self::Unplaced(why) => Fault::BackendUnavailable { workload, reason: why.public() },
             Self::Refused { status: 401 | 403, .. } => Fault::BackendAuthentication { workload },
             Self::Refused { status: status @ (429 | 503), retry_after } => {
                 Fault::BackendBusy { workload, status, retry_after_ms: retry_after.map(ms) }

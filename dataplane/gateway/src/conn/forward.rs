@@ -10,6 +10,7 @@ use super::slow::SlowKind;
 use super::{Arrival, Step, reply};
 use crate::admission::Admitted;
 use crate::client::{Link, write_link};
+use crate::endpoints::NoPlace;
 use crate::io::Io;
 use crate::local::{Local, local};
 use crate::metrics::Kind;
@@ -58,8 +59,14 @@ impl Conn<'_> {
         let Some(binding) = session.binding(member.backend.hash) else {
             return self.wait(cx, io, m, session, name);
         };
+        let now = member.clock.at(m.arrival.at);
+        let link = Link::to(&binding);
+        let endpoint = match member.backend.endpoints.place(link.session, link.endpoint, now) {
+            Ok(endpoint) => endpoint,
+            Err(e) => return self.refuse_call(cx, io, m.server, &unplaced(member, e), m.arrival),
+        };
         let breaker = rule.and_then(|r| r.breaker.as_ref());
-        let mut admitted = match Admitted::ask(member, breaker, member.clock.at(m.arrival.at)) {
+        let mut admitted = match Admitted::ask(member, breaker, now) {
             Ok(admitted) => admitted,
             Err(fault) => return self.refuse_call(cx, io, m.server, &fault, m.arrival),
         };
@@ -67,12 +74,17 @@ impl Conn<'_> {
             return self.wait(cx, io, m, session, name);
         }
         let kept = Kept::if_small(m, name.clone());
-        let link = Link { session: &binding.session, version: Some(binding.version) };
-        let (stream, rest) = local(|l| send_call(l, cx, m, member, link, tool, name, kept.as_ref()));
+        let link = Link { endpoint: Some(endpoint), ..link };
+        let (stream, rest) = local(|l| send_call(l, cx, m, member, link, tool, name.clone(), kept.as_ref()));
         let generation = binding.generation();
         drop(binding);
+        if stream.is_none() && member.backend.endpoints.get(endpoint).is_err() {
+            // nothing was sent: it waits for another session, if there is a place for one
+            return self.wait(cx, io, m, session, name);
+        }
         Step::Call(Call {
             generation,
+            endpoint: Some(endpoint),
             bound: rule.and_then(|r| r.timeout).unwrap_or(member.call_timeout),
             record: Record::new(m.server, Kind::Call, m.arrival),
             admitted,
@@ -137,6 +149,11 @@ fn text<'t>(l: &'t mut Local, m: &'t Message<'_>, name: Range<usize>) -> &'t [u8
     }
 }
 
+/// There is no endpoint to send it to.
+fn unplaced(member: &Member, why: NoPlace) -> Fault {
+    Fault::BackendUnavailable { workload: member.workload.clone(), reason: why.public() }
+}
+
 /// Writes the request to a pooled connection. What is left to send comes back, with the connection if
 /// there was one.
 #[expect(clippy::too_many_arguments, reason = "the parts of one request, each used once")]
@@ -170,7 +187,8 @@ fn send_call(
         split = [&l.out[..], parts[0], parts[1], parts[2]];
         &split
     };
-    while let Some(mut stream) = l.pool.take(&member.backend, m.arrival.at) {
+    let endpoint = link.endpoint;
+    while let Some(mut stream) = endpoint.and_then(|e| l.pool.take(&member.backend, e, m.arrival.at)) {
         // a connection that refuses the first byte has gone: nothing was sent on it, so another may be used
         if let Ok(rest) = reply::send(cx, &mut stream, bufs) {
             return (Some(stream), rest);

@@ -1,7 +1,7 @@
 //! Opening the backend sessions of a new client session, all at once, and waiting for none that is slower than usual.
 
 use crate::backend::Reach;
-use crate::client;
+use crate::client::{self, Link, Opened};
 use crate::session::Session;
 use crate::snapshot::{Member, Server};
 use crate::state::Gateway;
@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tidegate_dataplane_core::protocol::ProtocolVersion;
-use tidegate_dataplane_core::token::Binding;
 use tokio::task::JoinHandle;
 
 /// Most backend sessions that `initialize` opens: about as many as fit into a token.
@@ -22,7 +21,7 @@ const PATIENCE_MIN: Duration = Duration::from_millis(50);
 
 /// Sessions on their way.
 pub(super) struct Opening {
-    pending: VecDeque<(tokio::time::Instant, Arc<Member>, JoinHandle<Option<Binding>>)>,
+    pending: VecDeque<(tokio::time::Instant, Arc<Member>, JoinHandle<Option<Opened>>)>,
     gw: Arc<Gateway>,
 }
 
@@ -44,12 +43,12 @@ impl Opening {
 
     /// Those that are open, once all are or their time is up. Who is late is not waited for by the next session either,
     /// until it answers something.
-    pub(super) async fn ready(&mut self) -> Vec<Binding> {
+    pub(super) async fn ready(&mut self) -> Vec<Opened> {
         let mut ready = Vec::with_capacity(self.pending.len());
         let mut late = VecDeque::new();
         while let Some((until, member, mut task)) = self.pending.pop_front() {
             match tokio::time::timeout_at(until, &mut task).await {
-                Ok(Ok(binding)) => ready.extend(binding),
+                Ok(Ok(opened)) => ready.extend(opened),
                 Ok(Err(e)) => tracing::error!(error = %e, "opening a backend session panicked"),
                 Err(_) => {
                     tracing::debug!(backend = %member.backend.spec.id, "session not waited for");
@@ -68,32 +67,26 @@ impl Opening {
         for (_, member, task) in self.pending {
             let (gw, session) = (self.gw.clone(), session.clone());
             tokio::spawn(async move {
-                let Ok(Some(binding)) = task.await else { return };
+                let Ok(Some(Opened { binding, stay, .. })) = task.await else { return };
                 let taken = session.binding(binding.backend).is_some();
                 if !taken && !session.ended() {
-                    session.bind(binding);
+                    session.bind(binding, stay);
                     return;
                 }
-                let link = client::Link { session: &binding.session, version: Some(binding.version) };
-                client::delete(&gw, &member.backend, link, gw.options.initialize).await;
+                client::delete(&gw, &member.backend, Link::to(&binding), gw.options.initialize).await;
             });
         }
     }
 }
 
-async fn open(
-    gw: Arc<Gateway>,
-    m: Arc<Member>,
-    version: ProtocolVersion,
-    info: Box<[u8]>,
-) -> Option<Binding> {
+async fn open(gw: Arc<Gateway>, m: Arc<Member>, version: ProtocolVersion, info: Box<[u8]>) -> Option<Opened> {
     let own = m.backend.own.try_acquire();
     if own.is_err() {
         // as many are being opened already: this one is opened at its first call
         return None;
     }
     match client::initialize(&gw, &m.backend, version, &info, m.call_timeout).await {
-        Ok(opened) => Some(opened.binding),
+        Ok(opened) => Some(opened),
         Err(e) => {
             m.backend.shared.set_suspect(true);
             tracing::debug!(backend = %m.backend.spec.id, error = %e, "session not opened, tried again at the first call");

@@ -106,7 +106,8 @@ impl Conn<'_> {
             return Err(fault);
         }
         let mut opened = Opening::start(&self.site.gw, &server, version, client_info);
-        let bindings = opened.ready().await;
+        let (bindings, stays): (Vec<_>, Vec<_>) =
+            opened.ready().await.into_iter().map(|o| (o.binding, o.stay)).unzip();
         let mut random = [0u8; 28];
         self.site.gw.random.fill(&mut random).map_err(|_| Fault::Internal)?;
         let (id, nonce) = random.split_at(16);
@@ -127,9 +128,13 @@ impl Conn<'_> {
         let sealed = content.bindings.len();
         let session = Session::new(&token, server.id(), content);
         session.hold(place);
-        // what did not fit into the token is known to this node only
-        for binding in all.into_iter().skip(sealed) {
-            session.bind(binding);
+        for (n, (binding, stay)) in all.into_iter().zip(stays).enumerate() {
+            // what did not fit into the token is known to this node only
+            if n < sealed {
+                session.stay(binding.backend, stay);
+            } else {
+                session.bind(binding, stay);
+            }
         }
         let session = self.site.gw.sessions.remember(session);
         opened.bind_late(&session);
@@ -205,6 +210,7 @@ impl Conn<'_> {
             admitted,
             session,
             generation: 0,
+            endpoint: None,
             position,
             prepared: false,
             stream: None,
@@ -255,9 +261,9 @@ impl Conn<'_> {
         let body: Box<[u8]> = body.into();
         tokio::spawn(async move {
             let bindings = session.bindings();
-            let sends = bindings.iter().filter_map(|(backend, id)| {
-                let b = &server.member_of(*backend)?.backend;
-                let link = Link { session: id, version: Some(session.content.version) };
+            let sends = bindings.iter().filter_map(|binding| {
+                let b = &server.member_of(binding.backend)?.backend;
+                let link = Link::to(binding);
                 let turn = b.own.try_acquire().ok()?;
                 let gw = &gw;
                 let body = &body;
@@ -276,10 +282,9 @@ impl Conn<'_> {
             return;
         }
         let bindings = session.bindings();
-        let ends = bindings.iter().filter_map(|(backend, id)| {
-            let b = &server.member_of(*backend)?.backend;
-            let link = Link { session: id, version: Some(session.content.version) };
-            Some(client::delete(&self.site.gw, b, link, FAREWELL))
+        let ends = bindings.iter().filter_map(|binding| {
+            let b = &server.member_of(binding.backend)?.backend;
+            Some(client::delete(&self.site.gw, b, Link::to(binding), FAREWELL))
         });
         join_all(ends).await;
     }

@@ -150,7 +150,7 @@ type ReadTally = fn(&BackendStats) -> &Tally;
 type ReadGauge = fn(&BackendState) -> u64;
 
 fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
-    let counters: [(&str, &str, Read); 9] = [
+    let counters: [(&str, &str, Read); 10] = [
         ("backend_connects_total", "Connections opened.", |s| &s.connects),
         ("backend_connect_failures_total", "Connections that failed to open.", |s| &s.connect_failures),
         ("backend_timeouts_total", "Calls cut at their bound.", |s| &s.timeouts),
@@ -158,6 +158,7 @@ fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
         ("backend_cancelled_total", "Calls cancelled at the backend.", |s| &s.cancelled),
         ("backend_sessions_opened_total", "Backend sessions opened.", |s| &s.sessions_opened),
         ("backend_sessions_lost_total", "Sessions that the backend forgot.", |s| &s.sessions_lost),
+        ("backend_sessions_moved_total", "Sessions whose endpoint went.", |s| &s.sessions_moved),
         ("backend_probes_total", "Looks at the backend.", |s| &s.probes),
         ("backend_probe_failures_total", "Looks that failed.", |s| &s.probe_failures),
     ];
@@ -193,9 +194,11 @@ fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
         };
         family(name, MetricType::COUNTER, help, backends().map(of).collect())
     }));
-    let gauges: [(&str, &str, ReadGauge); 3] = [
+    let gauges: [(&str, &str, ReadGauge); 5] = [
         ("backend_connections_open", "Connections to the backend.", |b| b.connections().into()),
         ("backend_calls_in_flight", "Calls that have their turn.", |b| b.slots.in_flight().into()),
+        ("backend_endpoints", "Endpoints that take new sessions.", |b| b.endpoints.count().0 as u64),
+        ("backend_endpoints_draining", "Endpoints that are about to go.", |b| b.endpoints.count().1 as u64),
         ("backend_calls_waiting", "Calls that wait for their turn.", |b| b.slots.waiting().into()),
     ];
     families.extend(gauges.into_iter().map(|(name, help, read)| {

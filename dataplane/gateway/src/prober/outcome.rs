@@ -3,6 +3,7 @@
 use super::plan::Plan;
 use crate::admission::ProbeTicket;
 use crate::client::ExchangeError;
+use crate::endpoints::NoPlace;
 use crate::snapshot::Member;
 use crate::upstream::ConnectError;
 use std::sync::Arc;
@@ -35,9 +36,11 @@ impl Found {
             ExchangeError::Timeout(_) | ExchangeError::Connect(ConnectError::Timeout(_)) => {
                 Self::Failure(Cause::Timeout)
             }
-            ExchangeError::Connect(_) | ExchangeError::Io(_) | ExchangeError::Ended => {
-                Self::Failure(Cause::Connection)
-            }
+            ExchangeError::Place(NoPlace::Empty) => Self::Failure(Cause::NoEndpoint),
+            ExchangeError::Place(NoPlace::Gone)
+            | ExchangeError::Connect(_)
+            | ExchangeError::Io(_)
+            | ExchangeError::Ended => Self::Failure(Cause::Connection),
             ExchangeError::Http(_)
             | ExchangeError::TooLarge
             | ExchangeError::Status(_)
@@ -101,8 +104,8 @@ pub(super) fn tell(
         if let Some(ticket) = ticket {
             ticket.settle(match sample {
                 Sample::Failure(Cause::Connection | Cause::Timeout | Cause::Unavailable) => Verdict::Failure,
-                // something answered, but hardly the backend
-                Sample::Failure(Cause::Other) => Verdict::None,
+                // something answered, but hardly the backend; or there was nobody to ask
+                Sample::Failure(Cause::Other | Cause::NoEndpoint) => Verdict::None,
                 Sample::Failure(Cause::Authentication) | Sample::Success { .. } => Verdict::Success,
             });
         }

@@ -128,6 +128,11 @@ impl Plan {
         self.hint = Some(at.max(self.clock.now()));
     }
 
+    /// Something is known to be new.
+    pub(super) fn at_once(&mut self) {
+        self.hint = Some(self.clock.now());
+    }
+
     /// A look began at `now` and is over.
     pub(super) fn looked(&mut self, now: Duration, answered: bool, probed: bool) {
         self.hint = None;

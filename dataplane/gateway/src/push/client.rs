@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tidegate_proto::keys::KeyRing;
+use tidegate_proto::persist::Saved;
 use tidegate_proto::push::Terms;
 use tidegate_proto::push::backoff::Backoff;
 use tidegate_proto::push::node::{self, CloseReason, Effect, Identity, Session};
@@ -100,7 +101,7 @@ impl Client {
         terms: Terms,
         config: PushConfig,
         applier: Arc<dyn Applier>,
-        held: Table,
+        held: Saved,
         keys: Option<KeyRing>,
         reports: watch::Receiver<Arc<wire::Report>>,
     ) -> Self {
@@ -109,7 +110,7 @@ impl Client {
             software_version: config.software_version.clone(),
             listen: config.listen.clone(),
         };
-        let session = Session::new(identity, terms, Arc::new(held), keys.as_ref());
+        let session = Session::new(identity, terms, Arc::new(held.table), keys.as_ref()).at(held.epoch);
         let (epoch, random) = (Instant::now(), SystemRandom::new());
         let identity = match (&config.control_plane, &config.credentials) {
             (ControlPlaneAddr::Tls(url), Some(c)) => {
@@ -246,7 +247,7 @@ impl Client {
         match effect {
             Effect::Send(message) => stream.map_or(Ok(()), |s| s.send(message))?,
             Effect::Apply(step) => self.applying = Some(apply(self.applier.clone(), step)),
-            Effect::Persist { table, keys } => self.persist(table, keys).await,
+            Effect::Persist { table, epoch, keys } => self.persist(table, epoch, keys).await,
             Effect::Synced(synced) => self.applier.synced(synced),
             Effect::Close(reason) => return Err(End::Closed(reason)),
         }
@@ -254,11 +255,11 @@ impl Client {
     }
 
     /// What cannot be written is served all the same: only the next boot would miss it.
-    async fn persist(&self, table: Option<Arc<Table>>, keys: Option<KeyRing>) {
+    async fn persist(&self, table: Option<Arc<Table>>, epoch: u64, keys: Option<KeyRing>) {
         let dir = self.config.state_dir.clone();
         let write = move || {
             keys.map_or(Ok(()), |k| state::save_keys(&dir, &k))?;
-            table.map_or(Ok(()), |t| state::save_table(&dir, &t))
+            table.map_or(Ok(()), |t| state::save_table(&dir, &t, epoch))
         };
         let error = match tokio::task::spawn_blocking(write).await {
             Ok(Ok(())) => return self.sync_soon(),

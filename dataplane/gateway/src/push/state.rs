@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tidegate_proto::keys::KeyRing;
-use tidegate_proto::persist::{self, PersistError};
+use tidegate_proto::persist::{self, PersistError, Saved};
 use tidegate_proto::push::MAX_MESSAGE;
 use tidegate_proto::table::Table;
 
@@ -27,7 +27,7 @@ const MAX_FILE: u64 = 2 * MAX_MESSAGE as u64;
 #[derive(Debug, Default)]
 pub struct LoadedState {
     /// The last table that was served; none at the first boot or when its file is damaged.
-    pub table: Option<Table>,
+    pub saved: Option<Saved>,
     /// The session keys; none likewise.
     pub keys: Option<KeyRing>,
     /// What was wrong, in words for the operator. Never fatal.
@@ -49,17 +49,17 @@ enum ReadError {
 pub fn load_last_known_good(state_dir: &Path) -> LoadedState {
     remove_leftovers(state_dir, SystemTime::now());
     let mut problems = Vec::new();
-    let table = load(&state_dir.join(TABLE_FILE), persist::decode, &mut problems);
+    let saved = load(&state_dir.join(TABLE_FILE), persist::decode, &mut problems);
     let keys_file = state_dir.join(KEYS_FILE);
     problems.extend(exposure(&keys_file));
     let keys = load(&keys_file, persist::decode_keys, &mut problems);
-    LoadedState { table, keys, problems }
+    LoadedState { saved, keys, problems }
 }
 
 /// Writes the table so that a crash of the process leaves the old file or the new one. A crash of the machine
 /// is [`sync_table`]'s: waiting for the disk here would hold up the verdict, and with it the next edit.
-pub(super) fn save_table(state_dir: &Path, table: &Table) -> io::Result<()> {
-    replace(state_dir, TABLE_FILE, &persist::encode(table), 0o644).map(drop)
+pub(super) fn save_table(state_dir: &Path, table: &Table, epoch: u64) -> io::Result<()> {
+    replace(state_dir, TABLE_FILE, &persist::encode(table, epoch), 0o644).map(drop)
 }
 
 /// Waits until the table is on the disk.
@@ -166,19 +166,22 @@ mod tests {
     fn an_empty_directory_is_a_first_boot() {
         let dir = tempfile::tempdir().unwrap();
         let loaded = load_last_known_good(&dir.path().join("missing"));
-        assert!(loaded.table.is_none() && loaded.keys.is_none() && loaded.problems.is_empty());
+        assert!(loaded.saved.is_none() && loaded.keys.is_none() && loaded.problems.is_empty());
     }
 
     #[test]
     fn what_was_saved_is_loaded_and_the_keys_are_for_the_owner_only() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("a/b");
-        save_table(&state, &Table::default()).unwrap();
+        save_table(&state, &Table::default(), 7).unwrap();
         save_keys(&state, &ring()).unwrap();
         save_keys(&state, &ring()).unwrap();
         let loaded = load_last_known_good(&state);
         assert_eq!(loaded.problems, [""; 0]);
-        assert_eq!((loaded.table, loaded.keys), (Some(Table::default()), Some(ring())));
+        assert_eq!(
+            (loaded.saved, loaded.keys),
+            (Some(Saved { table: Table::default(), epoch: 7 }), Some(ring()))
+        );
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&state), mode(&state.join(KEYS_FILE))), (0o700, 0o600));
     }
@@ -186,7 +189,7 @@ mod tests {
     #[test]
     fn a_damaged_file_is_reported_once_and_moved_aside() {
         let dir = tempfile::tempdir().unwrap();
-        save_table(dir.path(), &Table::default()).unwrap();
+        save_table(dir.path(), &Table::default(), 0).unwrap();
         save_keys(dir.path(), &ring()).unwrap();
         let path = dir.path().join(TABLE_FILE);
         let mut bytes = fs::read(&path).unwrap();

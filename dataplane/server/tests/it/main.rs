@@ -4,6 +4,7 @@
 mod budget;
 mod clients;
 mod drain;
+mod endpoints;
 mod failure_handling;
 mod failures;
 mod framing;

@@ -50,7 +50,13 @@ impl Plan {
     }
 
     /// The message to send.
-    pub(super) fn message(&self, nonce: u64, newest: &Version, ring: Option<&KeyRing>) -> wire::Update {
+    pub(super) fn message(
+        &self,
+        nonce: u64,
+        newest: &Version,
+        epoch: u64,
+        ring: Option<&KeyRing>,
+    ) -> wire::Update {
         let upsert = |key: &EntryKey| wire::Upsert {
             key: Some(key.into()),
             digest: newest.digests().entries[key].as_bytes().to_vec(),
@@ -62,6 +68,7 @@ impl Plan {
             upserts: self.upserts.iter().map(upsert).collect(),
             removals: self.removals.iter().map(wire::EntryKey::from).collect(),
             key_ring: ring.map(wire::KeyRing::from),
+            epoch,
         }
     }
 

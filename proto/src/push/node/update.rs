@@ -20,6 +20,8 @@ pub(super) struct Reading {
     pub(super) keys: Option<KeyRing>,
     /// The version that the update leads to.
     pub(super) version: TableDigest,
+    /// How new the view is that it was compiled from.
+    pub(super) epoch: u64,
     nonce: u64,
     /// In the order of the update; the words are empty for what is accepted.
     verdicts: Vec<(wire::EntryKey, String)>,
@@ -53,6 +55,7 @@ impl Reading {
             delta: Delta::default(),
             keys,
             version,
+            epoch: update.epoch,
             nonce: update.nonce,
             verdicts: Vec::with_capacity(update.upserts.len() + update.removals.len()),
             positions: BTreeMap::new(),

@@ -68,7 +68,7 @@ impl Manifests {
     pub(super) fn observe(&self) -> Observation {
         let diagnostics = self.obstacles.iter().chain(self.store.diagnostics()).cloned().collect();
         let view = self.listed.then(|| Arc::new(ClusterView::of(&self.store)));
-        Observation { view, diagnostics }
+        Observation { view, diagnostics, epoch: 0 }
     }
 
     fn take_listing(&mut self, listing: Listing) -> Taken {

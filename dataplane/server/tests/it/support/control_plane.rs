@@ -240,7 +240,7 @@ impl Node {
                 seen.backends.retain(|id, _| !report.removed_backends.contains(id));
                 seen.virtual_servers.retain(|id, _| !report.removed_virtual_servers.contains(id));
             }),
-            Effect::Slow(_) => {}
+            Effect::Slow(_) | Effect::Fenced { .. } => {}
         }
         true
     }

@@ -82,7 +82,7 @@ impl Vmcp {
             tls: false,
             authority: addr.to_string(),
             path: "/mcp".into(),
-            endpoints: vec![Endpoint { host: addr.ip().to_string(), port: addr.port() }],
+            endpoints: vec![Endpoint { host: addr.ip().to_string(), port: addr.port(), draining: false }],
             outgoing_auth: OutgoingAuth::Unauthenticated,
             headers: Vec::new(),
             egress: Egress::Any,
