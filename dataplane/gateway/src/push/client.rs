@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::identity::NodeIdentity;
+use super::identity::{IdentityError, NodeIdentity};
 use super::stream::{Stream, StreamError};
 use super::{Applier, ControlPlaneAddr, PushConfig, Step, chain, state};
 
@@ -33,6 +33,10 @@ const SYNC_AFTER: Duration = Duration::from_secs(1);
 
 /// Least time before a stream is opened again that another process of this name has replaced.
 const REPLACED: Duration = Duration::from_secs(10);
+
+/// Added to the time before another attempt when the control plane has issued no certificate: it allows an address
+/// one request every few seconds, and what is wrong takes people to repair.
+const UNKNOWN: Duration = Duration::from_secs(8);
 
 /// The push client of a node.
 pub(super) struct Client {
@@ -70,6 +74,7 @@ impl End {
     fn patience(&self, wait: Duration) -> Duration {
         match self {
             Self::Stream(e) if e.is_replaced() => wait.max(REPLACED),
+            Self::Stream(StreamError::Identity(IdentityError::Refused { .. })) => wait + UNKNOWN,
             Self::Renewed => Duration::ZERO,
             _ => wait,
         }
@@ -357,7 +362,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_was_replaced_does_not_come_back_at_once() {
+    fn a_process_that_was_replaced_or_is_not_known_does_not_come_back_at_once() {
+        let refused = IdentityError::Refused { token: "t".into(), reason: "r".into() };
         let (short, long) = (Duration::from_millis(100), Duration::from_secs(20));
         let ended = |status| End::Stream(StreamError::Status(Box::new(status)));
         for (end, wait, expected) in [
@@ -365,6 +371,8 @@ mod tests {
             (ended(tonic::Status::aborted("replaced")), long, long),
             (ended(tonic::Status::unavailable("stopping")), short, short),
             (End::Stream(StreamError::Ended), short, short),
+            (End::Stream(refused.into()), short, short + UNKNOWN),
+            (End::Renewed, long, Duration::ZERO),
         ] {
             assert_eq!(end.patience(wait), expected, "{end}");
         }
