@@ -1,5 +1,6 @@
 //! `tidegate validate`: what a control plane would say to these manifests, and where asked for, a cluster.
 
+mod complaint;
 mod dry_run;
 mod input;
 mod report;
