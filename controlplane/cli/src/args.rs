@@ -1,5 +1,7 @@
 //! The command line of `tidegate`.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -135,6 +137,12 @@ pub(crate) enum Command {
     /// Serve a stdio MCP server over streamable HTTP
     #[command(hide = true)]
     Bridge(BridgeArgs),
+    /// Copy this program into a folder
+    #[command(hide = true)]
+    CopyTo {
+        /// Which folder
+        folder: PathBuf,
+    },
     /// End the process groups named on standard input when it closes
     #[command(hide = true)]
     Leash,

@@ -4,6 +4,7 @@ mod args;
 mod bridge;
 mod call;
 mod cluster;
+mod copy_to;
 mod describe;
 mod get;
 mod inspect;
@@ -56,6 +57,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut text);
             output::print(&String::from_utf8_lossy(&text))?;
         }
+        Command::CopyTo { folder } => copy_to::run(&folder)?,
         Command::Leash => up::leash::run(),
         Command::Up(args) => block_on(up::run(args))?,
         Command::Get(args) => block_on(get::run(args))?,

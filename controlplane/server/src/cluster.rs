@@ -6,6 +6,7 @@ pub mod children;
 pub mod connect;
 mod cover;
 pub mod events;
+pub mod finalizers;
 pub mod held;
 pub mod lead;
 mod pace;

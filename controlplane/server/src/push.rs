@@ -66,6 +66,8 @@ struct Shared {
     newest: watch::Sender<Option<Published>>,
     ring: watch::Sender<Option<Arc<KeyRing>>>,
     stop: watch::Sender<bool>,
+    /// Another replica leads, and nodes belong there.
+    defers: watch::Sender<bool>,
     changes: watch::Sender<u64>,
     registry: Mutex<Registry>,
     streams: Arc<Semaphore>,
@@ -89,6 +91,7 @@ impl PushServer {
             newest: watch::Sender::new(None),
             ring: watch::Sender::new(None),
             stop: watch::Sender::new(false),
+            defers: watch::Sender::new(false),
             changes: watch::Sender::new(0),
             registry: Mutex::new(Registry::new(options)),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
@@ -123,6 +126,14 @@ impl PushServer {
     /// Ids must never be used again for another secret.
     pub fn set_key_ring(&self, ring: KeyRing) {
         self.shared.ring.send_replace(Some(Arc::new(ring)));
+    }
+
+    /// Whether to leave nodes to another replica: theirs end here, and new ones are sent away.
+    pub fn defer(&self, defers: bool) {
+        let turned = self.shared.defers.send_if_modified(|known| std::mem::replace(known, defers) != defers);
+        if turned {
+            tracing::info!(defers, "nodes are left to the leading replica");
+        }
     }
 
     /// Every node that is connected or was lately, by name.

@@ -106,10 +106,12 @@ impl Endpoints {
             return list.first().map(|e| e.id).ok_or(NoPlace::Empty);
         }
         let rank = |e: &Endpoint| e.candidate(now).rank();
-        let first = self.turn.fetch_add(1, Relaxed);
-        // of equals, the first from where the turn is
-        let from_turn = (0..list.len()).map(|n| &list[(first + n) % list.len()]);
-        from_turn.min_by_key(|e| rank(e)).map(|e| e.id).ok_or(NoPlace::Empty)
+        let best = list.iter().map(|e| rank(e)).min().ok_or(NoPlace::Empty)?;
+        let turn = self.turn.fetch_add(1, Relaxed);
+        let count = list.iter().filter(|e| rank(e) == best).count();
+        let mut equals = list.iter().filter(|e| rank(e) == best).cycle();
+        // none: ranks changed in this very moment
+        equals.nth(turn % count.max(1)).or(list.first()).map(|e| e.id).ok_or(NoPlace::Empty)
     }
 
     /// The endpoint of that name.

@@ -252,3 +252,19 @@ fn a_port_in_use_is_said_with_the_flag() {
     assert!(error.contains(&format!("--listen {address}: cannot listen there")), "{error}");
     assert_eq!(output.status.code(), Some(1));
 }
+
+#[test]
+fn a_copy_in_another_folder_is_the_same_program() {
+    let folder = tempfile::tempdir().unwrap();
+    // twice: an init container may be run again
+    for _ in 0..2 {
+        let status = tidegate().arg("copy-to").arg(folder.path()).status().unwrap();
+        assert!(status.success());
+    }
+    let copy = std::process::Command::new(folder.path().join("tidegate")).arg("--version").output().unwrap();
+    assert_eq!(copy.stdout, tidegate().arg("--version").output().unwrap().stdout);
+    assert!(copy.status.success() && !copy.stdout.is_empty());
+    let missing = tidegate().arg("copy-to").arg(folder.path().join("missing")).output().unwrap();
+    assert!(!missing.status.success());
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("cannot copy"), "{missing:?}");
+}

@@ -57,7 +57,10 @@ fn merge_fields(place: &Place, fields: &mut Fields, patch: &Fields) -> Result<()
     match patch.get("$patch").map(|directive| directive.as_str().unwrap_or_default()) {
         None => {}
         Some("replace") => fields.clear(),
-        Some("delete") => return Ok(fields.clear()),
+        Some("delete") => {
+            fields.clear();
+            return Ok(());
+        }
         Some(_) => return Err(place.misfit("has a $patch other than delete and replace")),
     }
     if let Some(retained) = patch.get("$retainKeys").and_then(Value::as_array) {

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::NAME;
+use crate::push::PushServer;
 use election::{Election, Move, Record};
 
 /// Between two looks at the Lease.
@@ -33,12 +34,14 @@ struct Candidate {
     epoch: Instant,
 }
 
-/// Takes part in the election until the process stops; `leading` says whether this replica leads.
+/// Takes part in the election until the process stops; `leading` says whether this replica leads, and `push` whether another does: nodes
+/// are left to that one, which writes what they report (ADR 17).
 pub async fn campaign(
     client: Client,
     namespace: String,
     identity: String,
     leading: watch::Sender<bool>,
+    push: PushServer,
     mut stopping: watch::Receiver<bool>,
 ) {
     let leases = Api::namespaced(client, &namespace);
@@ -50,6 +53,7 @@ pub async fn campaign(
             _ = stopping.wait_for(|stop| *stop) => break,
         }
         candidate.tell(&leading);
+        push.defer(candidate.election.another_leads(candidate.now()));
         tokio::select! {
             () = sleep(LOOK) => {}
             _ = stopping.wait_for(|stop| *stop) => break,

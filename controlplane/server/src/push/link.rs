@@ -49,6 +49,8 @@ enum End {
     Replaced,
     #[error("the control plane stops")]
     Stopping,
+    #[error("another replica leads: connect again")]
+    Deferred,
 }
 
 /// What happens next.
@@ -90,7 +92,7 @@ impl Link {
         self.shared.registry().leave(ticket, self.shared.now());
         self.shared.bump();
         match end {
-            End::Left | End::Stopping | End::Replaced | End::Expired | End::Lost(_) => {
+            End::Left | End::Stopping | End::Deferred | End::Replaced | End::Expired | End::Lost(_) => {
                 tracing::info!(node = ticket.node, reason = %end, "node disconnected");
             }
             End::Closed(_) | End::Stalled | End::Foreign { .. } => {
@@ -103,6 +105,7 @@ impl Link {
         let mut newest = self.shared.newest.subscribe();
         let mut ring = self.shared.ring.subscribe();
         let mut stop = self.shared.stop.subscribe();
+        let mut defers = self.shared.defers.subscribe();
         // what was published between `new` and here must not be missed
         newest.mark_changed();
         ring.mark_changed();
@@ -114,6 +117,7 @@ impl Link {
             let event = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return End::Stopping,
+                _ = defers.wait_for(|defers| *defers) => return End::Deferred,
                 () = replaced(&mut self.node) => return End::Replaced,
                 () = &mut expired => return End::Expired,
                 _ = ticks.tick() => Event::Tick,
@@ -230,7 +234,7 @@ impl End {
             End::Closed(_) => Some(Status::failed_precondition(self.to_string())),
             End::Stalled => Some(Status::resource_exhausted(self.to_string())),
             End::Replaced => Some(Status::aborted(self.to_string())),
-            End::Stopping => Some(Status::unavailable(self.to_string())),
+            End::Stopping | End::Deferred => Some(Status::unavailable(self.to_string())),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::{ClusterOptions, KEY_TICK, Options, RunError, Tasks, spawn, stopped, 
 use crate::cluster::children::Keeper;
 use crate::cluster::connect::connect;
 use crate::cluster::events::Announcer;
+use crate::cluster::finalizers::Holder;
 use crate::cluster::{held, lead};
 use crate::identity::{self, Identities, Lifetimes, Place, Unbound};
 use crate::keys::SharedKeys;
@@ -104,16 +105,27 @@ impl Replica {
     ) {
         let Self { client, mirrors, dirty, leading, identity, namespace, key_rotation, .. } = self;
         let keys = SharedKeys::new(client.clone(), &namespace, key_rotation);
-        spawn(tasks, "session keys", until(stopping.clone(), share(keys, leading.subscribe(), push)));
+        spawn(tasks, "session keys", until(stopping.clone(), share(keys, leading.subscribe(), push.clone())));
         let announcer = Announcer::new(client.clone(), mirrors.clone(), leading.subscribe(), &identity);
         spawn(tasks, "events", until(stopping.clone(), announcer.run(board.clone())));
         let held = held::keep(client.clone(), namespace.clone(), outcomes.clone(), leading.subscribe());
         spawn(tasks, "held entries", until(stopping.clone(), held));
+        let holder = Holder {
+            client: client.clone(),
+            mirrors: mirrors.clone(),
+            outcomes: outcomes.clone(),
+            leading: leading.subscribe(),
+        };
+        spawn(tasks, "finalizers", until(stopping.clone(), holder.run()));
         let (of_keeper, outcomes) = (client.clone(), outcomes.clone());
         let keeper = Keeper { client: of_keeper, mirrors, outcomes, leading: leading.subscribe() };
         spawn(tasks, "child objects", until(stopping.clone(), keeper.run(dirty)));
         // It ends by itself, once it has given the Lease back.
-        spawn(tasks, "election", lead::campaign(client, namespace, identity, leading, stopping.clone()));
+        spawn(
+            tasks,
+            "election",
+            lead::campaign(client, namespace, identity, leading, push, stopping.clone()),
+        );
     }
 }
 

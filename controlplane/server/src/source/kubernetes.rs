@@ -6,6 +6,7 @@ mod dirty;
 mod mirror;
 mod mirrors;
 mod native;
+mod retry;
 mod trouble;
 mod view;
 

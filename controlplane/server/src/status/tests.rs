@@ -52,7 +52,7 @@ impl Site {
         store.update("site.yaml", Some(SITE.as_bytes()));
         let mut pipeline = Pipeline::new(Table::default());
         let view = Some(Arc::new(ClusterView::of(&store)));
-        pipeline.step(&Observation { view, diagnostics: Vec::new() }).expect("a first version");
+        pipeline.step(&Observation { view, diagnostics: Vec::new(), epoch: 0 }).expect("a first version");
         let outcome = Arc::clone(&*pipeline.outcomes().borrow());
         Self { outcome, memory: Transitions::default(), schedule: Schedule::default(), written: Vec::new() }
     }

@@ -2,7 +2,10 @@
 //! it. Each test has a namespace of its own, and a control plane that looks at nothing else.
 
 mod client;
+mod faults;
 mod gate;
 mod gateways;
 mod guide;
+mod permissions;
+mod replicas;
 mod stage;

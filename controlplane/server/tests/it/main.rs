@@ -3,6 +3,7 @@
 mod crds;
 mod directory;
 mod durability;
+mod identity;
 mod inspection;
 mod keys;
 mod kube;

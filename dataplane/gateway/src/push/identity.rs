@@ -54,7 +54,7 @@ pub(super) enum IdentityError {
     #[error("no certificate in time")]
     Slow,
     #[error(
-        "the token is that of node {issued:?}, and this is node {ours:?}: set --node to the name of the node that the pod runs on"
+        "the token is that of node {issued}, and this is node {ours}: set --node to the name of the node that the pod runs on"
     )]
     OtherNode { issued: String, ours: String },
     #[error("the issued certificate is of no use: {0}")]

@@ -41,12 +41,20 @@ pub(super) enum StreamError {
     Connect(#[source] tonic::transport::Error),
     #[error("the stream was not opened in time")]
     OpenTimeout,
-    #[error("the control plane ended the stream: {}", .0.message())]
+    #[error("the control plane ended the stream: {}", words(.0))]
     Status(Box<tonic::Status>),
     #[error("the control plane closed the stream")]
     Ended,
     #[error("the control plane takes no messages")]
     Stalled,
+}
+
+/// Its message; of a status that comes from the transport, such as an alert of TLS, what is behind it too.
+fn words(status: &tonic::Status) -> String {
+    match std::error::Error::source(status) {
+        Some(cause) => format!("{}: {}", status.message(), super::chain(cause)),
+        None => status.message().to_owned(),
+    }
 }
 
 impl StreamError {

@@ -179,7 +179,7 @@ impl Service {
                 self.settled.send_modify(|s| *s = Settled { count: s.count + 1, rejections });
             }
             Effect::Report(report) => self.reported.send_modify(|f| f.fold(report)),
-            Effect::Introduced(_) | Effect::Slow(_) => {}
+            Effect::Introduced(_) | Effect::Fenced { .. } | Effect::Slow(_) => {}
             Effect::Close(reason) => panic!("closed: {reason}"),
         }
     }

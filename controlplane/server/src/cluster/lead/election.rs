@@ -75,6 +75,14 @@ impl Election {
         self.seen = Some((record, now));
     }
 
+    /// Whether somebody else leads, as far as can be seen.
+    pub(super) fn another_leads(&self, now: Duration) -> bool {
+        self.seen.as_ref().is_some_and(|(record, since)| {
+            let theirs = !record.holder.is_empty() && record.holder != self.identity;
+            theirs && now.saturating_sub(*since) < DURATION
+        })
+    }
+
     /// Whether this candidate may act as the leader.
     pub(super) fn leads(&self, now: Duration) -> bool {
         self.renewed.is_some_and(|renewed| now.saturating_sub(renewed) < DEADLINE)
@@ -99,7 +107,7 @@ mod tests {
         assert_eq!(a.observe(None, at(0)), Move::Take { transitions: 0 });
         assert!(!a.leads(at(0)), "before it is written");
         a.wrote(record("a", 1), at(0));
-        assert!(a.leads(at(9)) && !a.leads(at(10)));
+        assert!(a.leads(at(9)) && !a.leads(at(10)) && !a.another_leads(at(1)));
         assert_eq!(a.observe(Some(record("a", 1)), at(2)), Move::Renew);
         assert_eq!(Election::new("b").observe(Some(record("", 2)), at(0)), Move::Take { transitions: 4 });
     }
@@ -112,6 +120,7 @@ mod tests {
         }
         let last = 14 * 99;
         assert_eq!(b.observe(Some(record("a", 99)), at(last + 14)), Move::Wait);
+        assert!(b.another_leads(at(last + 14)) && !b.another_leads(at(last + 15)));
         assert_eq!(b.observe(Some(record("a", 99)), at(last + 15)), Move::Take { transitions: 4 });
     }
 

@@ -20,6 +20,8 @@ pub struct Custom {
     pub diagnostics: Vec<Diagnostic>,
     /// `status`, by whomever it was written.
     pub status: Arc<Value>,
+    /// `metadata.resourceVersion`.
+    pub version: String,
 }
 
 /// The resource of a kind, in the version that is read.
@@ -33,6 +35,7 @@ impl Kept for Custom {
 
     fn keep(object: DynamicObject, previous: Option<&Self>) -> Option<Self> {
         let mut value = serde_json::to_value(&object).unwrap_or_default();
+        let version = object.metadata.resource_version.unwrap_or_default();
         let status = value.as_object_mut().and_then(|fields| fields.remove("status")).unwrap_or_default();
         strip(&mut value);
         let reading = read_object(&value);
@@ -50,7 +53,7 @@ impl Kept for Custom {
         };
         let named = document.as_ref().map(|document| document.object_ref.clone());
         let object = named.or_else(|| identity(&value));
-        Some(Self { document, object, diagnostics, status: Arc::new(status) })
+        Some(Self { document, object, diagnostics, status: Arc::new(status), version })
     }
 
     fn change(before: Option<&Self>, after: Option<&Self>) -> Change {

@@ -13,6 +13,7 @@ use tidegate_controlplane_compile::NamespacedName;
 use tokio::sync::watch;
 
 use super::dirty::Dirty;
+use super::retry::Retry;
 use super::trouble::Trouble;
 use crate::metrics;
 
@@ -67,7 +68,7 @@ impl<V: Kept> Mirror<V> {
         Arc::new(Self { resource: resource.into(), dirty, state: Mutex::new(state) })
     }
 
-    /// Follows a watch for ever, once it is time; errors are retried with the default backoff of kube (0.8 to 30 s, jittered).
+    /// Follows a watch for ever, once it is time; errors are retried within some seconds.
     pub async fn follow(
         self: Arc<Self>,
         mut ready: watch::Receiver<bool>,
@@ -76,7 +77,7 @@ impl<V: Kept> Mirror<V> {
         if ready.wait_for(|ready| *ready).await.is_err() {
             return;
         }
-        let stream = stream.default_backoff();
+        let stream = stream.backoff(Retry::default());
         pin_mut!(stream);
         while let Some(event) = stream.next().await {
             match event {

@@ -39,6 +39,20 @@ impl Stage<'_> {
         applied.expect("a DaemonSet");
     }
 
+    /// Kills the gateway of a node as a crash would; the kubelet starts it again.
+    pub(crate) fn kill_gateway(&self, plane: &Plane, node: &str) {
+        let state = format!("--state-dir={}", plane.dir().join("nodes").join(node).display());
+        let is_it = |pid: &i32| {
+            let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            arguments.split(|byte| *byte == 0).any(|argument| argument == state.as_bytes())
+        };
+        let all = std::fs::read_dir("/proc").expect("/proc").flatten();
+        let mut pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let pid = pids.find(is_it).expect("a gateway of the node");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL)
+            .expect("a running gateway");
+    }
+
     /// Containers of this image are mock MCP servers.
     pub(crate) async fn serve_image(&self, image: &str, more: &'static [&'static str]) {
         let kubelet = self.cluster.kubelet().await.expect("nodes");

@@ -21,7 +21,6 @@ pub(crate) struct Stage<'a> {
 pub(crate) struct Plane {
     dir: TempDir,
     child: Child,
-    arguments: Vec<String>,
 }
 
 /// The CRDs as they are shipped.
@@ -51,9 +50,14 @@ impl<'a> Stage<'a> {
     }
 
     pub(crate) fn plane_with(&self, more: &[&str]) -> Plane {
+        self.plane_as(&self.cluster.kubeconfig(), more)
+    }
+
+    /// A control plane that is the user of a kubeconfig.
+    pub(crate) fn plane_as(&self, kubeconfig: &Path, more: &[&str]) -> Plane {
         let mut arguments = vec![
             "--source=kubernetes".to_owned(),
-            format!("--kubeconfig={}", self.cluster.kubeconfig().display()),
+            format!("--kubeconfig={}", kubeconfig.display()),
             format!("--namespace={}", self.namespace),
             format!("--system-namespace={}", self.system),
         ];
@@ -114,6 +118,12 @@ log:
         }
     }
 
+    /// How many objects of a kind are in a phase.
+    pub(crate) async fn count(&self, kind: &str, phase: &str) -> usize {
+        let phases = self.kubectl(&["get", kind, "-o", "jsonpath={.items[*].status.phase}"], "").await;
+        phases.split_whitespace().filter(|found| *found == phase).count()
+    }
+
     /// The first state of an object with that phase.
     pub(crate) async fn until_phase(&self, plane: &Plane, object: &str, phase: &str) -> Value {
         self.until(plane, object, phase, |found| found.pointer("/status/phase") == Some(&phase.into())).await
@@ -132,7 +142,7 @@ impl Plane {
     fn start(arguments: Vec<String>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let child = spawn(dir.path(), &arguments);
-        Self { dir, child, arguments }
+        Self { dir, child }
     }
 
     /// Everything that it said.
@@ -155,13 +165,13 @@ impl Plane {
         self.child.wait().expect("a killed process ends");
     }
 
-    pub(crate) fn restart(&mut self) {
-        self.child = spawn(self.dir.path(), &self.arguments);
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"));
+        nix::sys::signal::kill(pid, signal).expect("a running process");
     }
 
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"));
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("a running process");
+        self.signal(nix::sys::signal::Signal::SIGTERM);
         eventually("the process ends", DEADLINE, async || self.child.try_wait().expect("our child"))
             .await
             .expect("the process ends")

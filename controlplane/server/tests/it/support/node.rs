@@ -46,10 +46,15 @@ impl FakeNode {
 
     /// Connects under a name, beside others.
     pub(crate) async fn join_as(plane: &Plane, name: &str, held: Held) -> Self {
+        Self::join_at(&plane.socket(), name, held).await
+    }
+
+    /// Connects to any control plane.
+    pub(crate) async fn join_at(socket: &str, name: &str, held: Held) -> Self {
         let held = Held { changes: 0, updates: 0, ..held };
         let (outgoing, requests) = mpsc::channel(16);
         outgoing.send(hello(name, &held)).await.expect("room for the hello");
-        let mut client = PushClient::new(connect(&plane.socket()).await).max_decoding_message_size(256 << 20);
+        let mut client = PushClient::new(connect(socket).await).max_decoding_message_size(256 << 20);
         let (publish, receiver) = watch::channel(held);
         let answers = outgoing.clone();
         let task = tokio::spawn(async move {
@@ -79,6 +84,11 @@ impl FakeNode {
     /// Waits until a virtual server in `default` has exactly these workloads.
     pub(crate) async fn until_serves(&mut self, name: &str, workloads: &[&str]) -> Held {
         self.until(&format!("{name} serves {workloads:?}"), |held| held.workloads(name) == workloads).await
+    }
+
+    /// Waits until the control plane has ended the stream.
+    pub(crate) async fn until_ended(&mut self) {
+        timeout(DEADLINE, &mut self.task).await.expect("the stream ends").expect("no panic");
     }
 
     /// What the node has now.
