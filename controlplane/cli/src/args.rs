@@ -84,7 +84,6 @@ Examples:
   tidegate get tools                          # of a control plane
   tidegate get nodes --control-plane http://10.0.0.5:4486
 
-\
 What is asked: a control plane with --control-plane; a cluster with --kubeconfig or --context; else what TIDEGATE_CONTROL_PLANE or \
 KUBECONFIG names; else the `tidegate up` that runs on this machine; else ~/.kube/config or the pod's service account. A cluster's \
 columns are those of `kubectl get`; tools and nodes are known to control planes only.";

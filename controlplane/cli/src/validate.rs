@@ -1,5 +1,6 @@
 //! `tidegate validate`: what a control plane would say to these manifests, and where asked for, a cluster.
 
+mod complaint;
 mod dry_run;
 mod input;
 mod report;
@@ -8,6 +9,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::ValueEnum;
 use tidegate_controlplane_api::Diagnostic;
 
@@ -29,7 +31,7 @@ pub(crate) struct ValidateArgs {
     #[arg(long)]
     cluster: bool,
     /// For the cluster: where objects without a namespace go [default: that of the context]
-    #[arg(short, long, value_name = "NAMESPACE", requires = "cluster")]
+    #[arg(short, long, value_name = "NAMESPACE")]
     namespace: Option<String>,
     #[command(flatten)]
     target: ClusterArgs,
@@ -45,13 +47,17 @@ enum Output {
 
 /// Prints the findings; the exit code is 1 when one of them is an error.
 pub(crate) async fn run(args: ValidateArgs) -> anyhow::Result<ExitCode> {
+    // Naming a cluster is asking it.
+    let asks = args.cluster || args.target.is_given();
+    if args.namespace.is_some() && !asks {
+        bail!("-n is for a cluster\n  help: add --cluster, --context or --kubeconfig");
+    }
     if args.files.iter().any(|file| file.as_os_str() == "-") && std::io::stdin().is_terminal() {
         eprintln!("Reading manifests from standard input; end with Ctrl-D.");
     }
     let checked = input::check(&args.files)?;
     let mut findings = checked.findings;
-    // Naming a cluster is asking it.
-    if args.cluster || args.target.is_given() {
+    if asks {
         let cluster = Cluster::connect(&args.target).await?;
         let namespace = args.namespace.as_deref().unwrap_or(cluster.namespace());
         let answer = dry_run::ask(&cluster, namespace, &checked.files.manifests()?).await?;

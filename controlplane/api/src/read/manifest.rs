@@ -24,6 +24,16 @@ impl Manifest {
         &self.value
     }
 
+    /// `kind`, or nothing.
+    pub fn kind(&self) -> &str {
+        self.value["kind"].as_str().unwrap_or_default()
+    }
+
+    /// `metadata.name`, or nothing.
+    pub fn name(&self) -> &str {
+        self.value["metadata"]["name"].as_str().unwrap_or_default()
+    }
+
     /// Which object it is; none for a kind of another group, or without a name.
     pub fn object_ref(&self) -> Option<ObjectRef> {
         envelope::identify(&self.value)

@@ -1,5 +1,7 @@
 //! `tidegate get` in a cluster.
 
+use futures_util::{StreamExt as _, stream};
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams};
 use serde_json::Value;
 use tidegate_bench_cluster::eventually;
 
@@ -70,7 +72,25 @@ async fn programs_get_what_kubectl_gives_them() {
     }
     let (out, _, _) = site.run_here(&["get", "vmcp", "demo", "-o", "yaml"]);
     assert!(out.starts_with("apiVersion: toolhive.stacklok.dev/v1beta1\nkind: VirtualMCPServer\n"), "{out}");
-    assert!(out.contains("  - name: clock\n") && !out.contains("managedFields"), "{out}");
+    assert!(out.contains("    name: clock\n") && !out.contains("managedFields"), "{out}");
+}
+
+#[tokio::test]
+async fn a_list_of_several_pages_is_complete() {
+    let site = Site::new().await;
+    let kind = GroupVersionKind::gvk("toolhive.stacklok.dev", "v1beta1", "MCPGroup");
+    let client = site.cluster.client().unwrap();
+    let resource = ApiResource::from_gvk(&kind);
+    let groups = Api::<DynamicObject>::namespaced_with(client, &site.namespace, &resource);
+    let names: Vec<String> = (0..1_001).map(|number| format!("group-{number:04}")).collect();
+    let created = stream::iter(&names).map(async |name| {
+        groups.create(&PostParams::default(), &DynamicObject::new(name, &resource)).await.unwrap();
+    });
+    created.buffer_unordered(16).collect::<()>().await;
+    let (out, err, code) = site.run_here(&["get", "mcpgroups"]);
+    assert_eq!((err.as_str(), code), ("", 0));
+    let listed: Vec<&str> = out.lines().skip(1).map(|line| line.split_once(' ').unwrap().0).collect();
+    assert_eq!(listed, names);
 }
 
 #[tokio::test]
@@ -134,7 +154,7 @@ async fn who_may_not_is_told_what() {
     assert_eq!(run(&["get", "vmcp", "-n", &site.namespace]), list);
     let get = expected("get", "virtualmcpservers.toolhive.stacklok.dev \"demo\"");
     assert_eq!(run(&["describe", "vmcp", "demo", "-n", &site.namespace]), get);
-    assert_eq!(run(&["get", "backends", "-n", &site.namespace]).matches("error: ").count(), 3);
+    assert_eq!(run(&["get", "backends", "-n", &site.namespace]).matches("error: mcp").count(), 3);
 }
 
 #[tokio::test]

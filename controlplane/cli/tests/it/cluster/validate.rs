@@ -44,6 +44,13 @@ async fn files_are_asked_about_too_and_a_context_is_enough() {
     assert_eq!((err.as_str(), code), ("", 0), "{out}");
     assert!(out.contains(&format!(" {}/", site.namespace)), "the context's namespace: {out}");
     assert!(out.ends_with("; the cluster takes 4 of 4 objects\n"), "{out}");
+    let (out, _, code) = told(
+        &site.command_with(&contexts, &[&args[..], &["-n", "nowhere-at-all"]].concat()).output().unwrap(),
+    );
+    assert_eq!((out.matches("error[cluster-no-namespace]").count(), code), (4, 1), "{out}");
+    let (_, err, code) = site.run_here(&["validate", "-f", file.to_str().unwrap()]);
+    let expected = "error: -n is for a cluster\n  help: add --cluster, --context or --kubeconfig\n";
+    assert_eq!((err.as_str(), code), (expected, 1));
 }
 
 #[tokio::test]
