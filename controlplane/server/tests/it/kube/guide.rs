@@ -26,14 +26,12 @@ async fn the_guides_manifests_are_served_by_two_gateways_to_one_session() {
     stage.serve_image(IMAGE_OF_THE_GUIDE, &["--name=my-server"]).await;
 
     let phases = phases_of(&stage).await;
-    for name in ["group", "mcpserver", "mcpserverentry", "mcpremoteproxy", "virtualmcpserver"] {
-        let file =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../deploy/examples/guide/{name}.yaml"));
-        let applied = stage.kubectl(&["apply", "-f", file.to_str().expect("UTF-8")], "").await;
-        assert!(applied.contains("created"), "{applied}");
+    for name in ["group", "mcpserver", "mcpserverentry", "mcpremoteproxy"] {
+        apply_example(&stage, name).await;
     }
     stage.until_phase(&plane, "mcpserver/my-server", "Ready").await;
     stage.until_phase(&plane, "mcpserverentry/my-entry", "Valid").await;
+    apply_example(&stage, "virtualmcpserver").await;
     let ready = stage
         .until(&plane, "vmcp/my-vmcp", "a ready backend", |found| {
             let backends = found.pointer("/status/discoveredBackends").and_then(Value::as_array);
@@ -66,6 +64,13 @@ async fn the_guides_manifests_are_served_by_two_gateways_to_one_session() {
         let result = result.unwrap_or_else(|error| panic!("{gateway}: {error}\n{}", plane.log()));
         assert!(result.to_string().contains("hello"), "{result}");
     }
+}
+
+/// Applies one of the guide's manifests as it is shipped.
+async fn apply_example(stage: &Stage<'_>, name: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../deploy/examples/guide/{name}.yaml"));
+    let applied = stage.kubectl(&["apply", "-f", file.to_str().expect("UTF-8")], "").await;
+    assert!(applied.contains("created"), "{applied}");
 }
 
 /// Follows the phases of the virtual server.
