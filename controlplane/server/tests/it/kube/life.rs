@@ -168,5 +168,6 @@ async fn b7_and_b8_replicas_are_left_to_autoscalers_and_need_no_store() {
     assert_eq!(set["spec"]["replicas"], 3);
 
     let demo = stage.until_phase(&plane, "vmcp/demo", "Ready").await;
-    assert_eq!(condition(&demo, "SessionStorageWarning"), "True/SessionStorageMissingForReplicas");
+    // Not a warning here (decision 10): sessions are sealed tokens, and a True would make people add a Redis for nothing.
+    assert_eq!(condition(&demo, "SessionStorageWarning"), "False/SessionStorageWarningNotApplicable");
 }
