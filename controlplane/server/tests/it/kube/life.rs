@@ -115,7 +115,7 @@ spec:
         })
         .await;
     assert_eq!(degraded["status"]["backendCount"], 1);
-    assert_eq!(condition(&degraded, "Ready"), "True/SomeBackendsUnhealthy");
+    assert_eq!(condition(&degraded, "Ready"), "False/SomeBackendsUnhealthy");
 
     stage.serve_image(&image("down"), &["--name=down"]).await;
     stage.kubectl(&["delete", "pod", "down-0", "--wait=false"], "").await;
