@@ -54,6 +54,11 @@ pub struct Args {
     #[arg(long, value_name = "NS", env = "POD_NAMESPACE")]
     system_namespace: Option<String>,
 
+    /// With --source kubernetes: image that brings the bridge for stdio servers, as from a mirror of yours
+    /// [default: that of this release]
+    #[arg(long, value_name = "IMAGE")]
+    bridge_image: Option<String>,
+
     /// With --source kubernetes: name of this replica in the Lease [default: the host name and the process]
     #[arg(long, value_name = "NAME", env = "POD_NAME")]
     identity: Option<String>,
@@ -177,6 +182,7 @@ impl Args {
         Ok(ClusterOptions {
             kubeconfig: self.kubeconfig.clone(),
             namespace: self.namespace.clone(),
+            bridge_image: self.bridge_image.clone(),
             system_namespace: self.system_namespace.clone(),
             identity: self.identity.clone().unwrap_or_else(own_name),
             lifetimes: self.identities.lifetimes()?,

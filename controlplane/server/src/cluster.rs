@@ -11,10 +11,23 @@ pub mod held;
 pub mod lead;
 mod pace;
 
+use std::time::Duration;
+
 pub use cover::covers;
 pub use pace::Pace;
 
 /// Field manager, controller name, name of the Lease.
 pub const NAME: &str = "tidegate-controlplane";
+/// For one answer of the API server. A connection that is dead without saying so would hold a writer up for minutes.
+const ANSWER: Duration = Duration::from_secs(30);
 /// Requests to the API server under way at a time, of each writer.
 pub const CONCURRENCY: usize = 8;
+
+/// Waits for an answer, for a while.
+///
+/// # Errors
+/// The API server's, or that there was none in time.
+pub async fn answer<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
+    let late = || Err(kube::Error::Service(format!("no answer within {ANSWER:?}").into()));
+    tokio::time::timeout(ANSWER, request).await.unwrap_or_else(|_| late())
+}

@@ -61,6 +61,8 @@ pub struct ClusterOptions {
     pub kubeconfig: Option<PathBuf>,
     /// The namespace to look at; none: all.
     pub namespace: Option<String>,
+    /// Brings the bridge for stdio servers; none: that of this release.
+    pub bridge_image: Option<String>,
     /// Where the Lease, the keys and the gateways are; none: the namespace that the client is in.
     pub system_namespace: Option<String>,
     /// Name of this replica in the Lease.
@@ -135,7 +137,8 @@ pub enum RunError {
 }
 
 impl ControlPlane {
-    /// Starts everything, on a runtime with several threads. Nodes can connect when this returns.
+    /// Starts everything, on a runtime with several threads. Nodes can connect when this returns; in a cluster, once the authorities have
+    /// been read from the API server.
     ///
     /// # Errors
     /// When the state directory, the source or the push address cannot be used.

@@ -276,7 +276,9 @@ impl Stream {
         let mut effects = vec![Effect::Introduced(introduction)];
         if epoch > self.epoch {
             node.fence = Some(Fence { epoch, since: now });
-            effects.push(Effect::Fenced { epoch, own: self.epoch });
+            if self.epoch > 0 {
+                effects.push(Effect::Fenced { epoch, own: self.epoch });
+            }
         }
         self.node = Some(node);
         effects.extend(self.update(now)?);
@@ -314,7 +316,8 @@ impl Stream {
         }
         if let Some(fence) = &node.fence {
             let lost = now.saturating_sub(fence.since) >= self.terms.catch_up_within;
-            if fence.epoch > self.epoch && !lost {
+            // Without an epoch of its own (a directory) the control plane has nothing to compare.
+            if self.epoch > 0 && fence.epoch > self.epoch && !lost {
                 return Ok(Vec::new());
             }
             node.fence = None;

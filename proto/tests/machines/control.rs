@@ -276,6 +276,8 @@ fn a_node_that_has_seen_a_newer_view_gets_nothing_until_this_one_has_caught_up()
         let effects = stream.message(from_node(Body::Hello(hello.clone())), START);
         (stream, effects)
     };
+    let (_, effects) = open(0);
+    assert_eq!(the_update(&effects[1..]).epoch, 0, "from a directory, which has no epochs");
     let (_, effects) = open(7);
     assert_eq!(the_update(&effects[1..]).epoch, 7, "as new as what it has seen");
 

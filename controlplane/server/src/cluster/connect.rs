@@ -6,8 +6,8 @@ use std::time::Duration;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
-/// For one answer; lists and watches have bounds of their own.
-const READ: Duration = Duration::from_secs(30);
+/// For one request to leave, and for a connection; answers are waited for elsewhere, as watches take minutes.
+const WRITE: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// Why there is no client.
@@ -40,7 +40,7 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<(Client, String), Conn
         None => Config::infer().await.map_err(|error| ConnectError::Nowhere(Box::new(error)))?,
     };
     config.connect_timeout = Some(CONNECT);
-    config.write_timeout = Some(READ);
+    config.write_timeout = Some(WRITE);
     let namespace = config.default_namespace.clone();
     let client = Client::try_from(config).map_err(Box::new)?;
     Ok((client, namespace))

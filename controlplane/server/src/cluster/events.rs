@@ -14,7 +14,7 @@ use tidegate_controlplane_compile::NamespacedName;
 use tidegate_proto::table::EntryKey;
 use tokio::sync::watch;
 
-use super::NAME;
+use super::{NAME, answer};
 use crate::metrics;
 use crate::source::kubernetes::Mirrors;
 use crate::status::{Board, Picture};
@@ -94,7 +94,7 @@ impl Announcer {
             secondary: None,
         };
         // An event is a courtesy: status and log say the same.
-        let sent = self.recorder.publish(&event, &reference).await;
+        let sent = answer(self.recorder.publish(&event, &reference)).await;
         metrics::wrote("event", sent.is_ok());
         if let Err(error) = sent {
             tracing::debug!(%error, %object, reason = finding.reason, "cannot send an event");

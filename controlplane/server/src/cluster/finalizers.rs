@@ -12,7 +12,7 @@ use tidegate_controlplane_compile::{Compiled, Finalizer, NamespacedName};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{NAME, Pace};
+use super::{NAME, Pace, answer};
 use crate::metrics;
 use crate::pipeline::Outcome;
 use crate::source::kubernetes::{Mirrors, resource};
@@ -119,7 +119,7 @@ impl Holder {
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &object.namespace, &resource);
         let body = json!({ "metadata": { "resourceVersion": version, "finalizers": finalizers } });
         let params = PatchParams { field_manager: Some(NAME.to_owned()), ..PatchParams::default() };
-        let result = api.patch(&object.name, &params, &Patch::Merge(&body)).await;
+        let result = answer(api.patch(&object.name, &params, &Patch::Merge(&body))).await;
         metrics::wrote("finalizer", result.is_ok());
         match result {
             Ok(_) => pace.settled(object),

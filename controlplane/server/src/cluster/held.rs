@@ -15,7 +15,7 @@ use tidegate_proto::persist;
 use tidegate_proto::table::Table;
 use tokio::sync::watch;
 
-use super::NAME;
+use super::{NAME, answer};
 use crate::metrics;
 use crate::pipeline::Outcome;
 
@@ -33,7 +33,7 @@ pub async fn load(client: &Client, namespace: &str) -> Table {
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let mut said = false;
     loop {
-        match api.get_opt(CONFIG_MAP).await {
+        match answer(api.get_opt(CONFIG_MAP)).await {
             Ok(found) => return found.map_or_else(Table::default, |map| read(&map)),
             Err(error) if !said => {
                 tracing::warn!(%error, config_map = CONFIG_MAP, namespace, "cannot read what is held, trying again");
@@ -112,17 +112,17 @@ async fn write(api: &Api<ConfigMap>, bytes: &[u8]) -> Result<(), HeldError> {
     }
     let params = PostParams { field_manager: Some(NAME.to_owned()), ..PostParams::default() };
     let data = Some(BTreeMap::from([(KEY.to_owned(), ByteString(bytes.to_vec()))]));
-    match api.get_opt(CONFIG_MAP).await.map_err(Box::new)? {
+    match answer(api.get_opt(CONFIG_MAP)).await.map_err(Box::new)? {
         Some(map) if map.binary_data == data => {}
         Some(map) => {
             let map = ConfigMap { binary_data: data, ..map };
-            api.replace(CONFIG_MAP, &params, &map).await.map_err(Box::new)?;
+            answer(api.replace(CONFIG_MAP, &params, &map)).await.map_err(Box::new)?;
         }
         None if persist::decode(bytes).is_ok_and(|saved| saved.table.entries.is_empty()) => {}
         None => {
             let metadata = ObjectMeta { name: Some(CONFIG_MAP.to_owned()), ..ObjectMeta::default() };
             let map = ConfigMap { metadata, binary_data: data, ..ConfigMap::default() };
-            api.create(&params, &map).await.map_err(Box::new)?;
+            answer(api.create(&params, &map)).await.map_err(Box::new)?;
         }
     }
     Ok(())

@@ -38,10 +38,19 @@ impl Replica {
     /// Starts to watch. Nothing is asked of the API server yet that could fail.
     pub(super) async fn start(options: &Options) -> Result<(Self, KubernetesSource), RunError> {
         let cluster = options.cluster.clone();
-        let ClusterOptions { kubeconfig, namespace, system_namespace, identity, lifetimes, unbound } =
-            cluster;
+        let ClusterOptions {
+            kubeconfig,
+            namespace,
+            bridge_image,
+            system_namespace,
+            identity,
+            lifetimes,
+            unbound,
+        } = cluster;
         let (client, own_namespace) = connect(kubeconfig.as_deref()).await?;
-        let scope = Scope { namespace, system_namespace: system_namespace.unwrap_or(own_namespace) };
+        let bridge_image = bridge_image.map(Into::into);
+        let scope =
+            Scope { namespace, system_namespace: system_namespace.unwrap_or(own_namespace), bridge_image };
         let source = KubernetesSource::start(&client, &scope, options.debounce);
         let replica = Self {
             client,
@@ -151,19 +160,24 @@ async fn push_over_tls(
 /// Pushes the ring that all replicas share; rotates it while leading.
 async fn share(keys: SharedKeys, leading: watch::Receiver<bool>, push: PushServer) {
     let mut ring = None;
+    let mut said = false;
     let mut ticks = tokio::time::interval(KEY_TICK);
     loop {
         ticks.tick().await;
         let leads = *leading.borrow();
         match keys.current(leads).await {
-            Ok(current) if ring.as_ref() == Some(&current) => {}
             Ok(current) => {
-                push.set_key_ring(current.clone());
-                ring = Some(current);
+                said = false;
+                if ring.as_ref() != Some(&current) {
+                    push.set_key_ring(current.clone());
+                    ring = Some(current);
+                }
             }
-            Err(error) => {
-                tracing::warn!(%error, "cannot read or rotate the session keys, the present ones stay")
+            Err(error) if !said => {
+                tracing::warn!(%error, "cannot read or rotate the session keys, the present ones stay");
+                said = true;
             }
+            Err(error) => tracing::debug!(%error, "still without the session keys"),
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct Scope {
     pub namespace: Option<String>,
     /// Where the control plane and the gateways run.
     pub system_namespace: String,
+    /// Brings the bridge for stdio servers; none: that of this release.
+    pub bridge_image: Option<Arc<str>>,
 }
 
 /// A running source; the watches end when it is dropped.
@@ -62,7 +64,14 @@ impl KubernetesSource {
         let mirrors = Mirrors::start(client, scope, &dirty, &ready, &mut tasks);
         tasks.spawn(begin(client.clone(), scope.clone(), dirty.clone(), ready));
         let (sender, observations) = watch::channel(Arc::new(Observation::default()));
-        tasks.spawn(put_together(mirrors.clone(), dirty.clone(), changes, debounce, sender));
+        tasks.spawn(put_together(
+            mirrors.clone(),
+            dirty.clone(),
+            scope.bridge_image.clone(),
+            changes,
+            debounce,
+            sender,
+        ));
         Self { observations, mirrors, dirty, _tasks: tasks }
     }
 
@@ -103,6 +112,7 @@ async fn begin(client: Client, scope: Scope, dirty: Dirty, ready: watch::Sender<
 async fn put_together(
     mirrors: Mirrors,
     dirty: Dirty,
+    bridge_image: Option<Arc<str>>,
     mut changes: watch::Receiver<u64>,
     debounce: Duration,
     observations: watch::Sender<Arc<Observation>>,
@@ -112,7 +122,8 @@ async fn put_together(
         changes.mark_unchanged();
         // Before the mirrors are looked at: they may be newer than that, never older.
         let epoch = dirty.revision();
-        let observation = tokio::task::block_in_place(|| view::observe(&mirrors, epoch));
+        let observation =
+            tokio::task::block_in_place(|| view::observe(&mirrors, bridge_image.as_ref(), epoch));
         observations.send_replace(Arc::new(observation));
     }
 }

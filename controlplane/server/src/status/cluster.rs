@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::document::{fields, unix_ms};
 use super::transitions::Since;
 use super::{Status, Step};
-use crate::cluster::{NAME, covers};
+use crate::cluster::{NAME, answer, covers};
 use crate::metrics;
 use crate::source::kubernetes::{Mirrors, resource};
 
@@ -82,7 +82,7 @@ impl ClusterWriter {
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &object.namespace, &resource);
         let body = json!({ "status": replacing(&observed, desired) });
         let params = PatchParams { field_manager: Some(NAME.to_owned()), ..PatchParams::default() };
-        let result = api.patch_status(&object.name, &params, &Patch::Merge(&body)).await;
+        let result = answer(api.patch_status(&object.name, &params, &Patch::Merge(&body))).await;
         metrics::wrote("status", result.is_ok());
         match result {
             Ok(_) => Ok(true),

@@ -7,7 +7,7 @@ use kube::api::{
 use kube::{Api, Client};
 use tidegate_controlplane_compile::{ChildKey, ChildKind};
 
-use super::super::NAME;
+use super::super::{NAME, answer};
 use super::plan::{Action, Step};
 
 /// Why a child object was not written.
@@ -30,13 +30,13 @@ pub(super) async fn carry_out(client: &Client, step: &Step, action: &Action) -> 
                 refuse_foreign(&api, name).await?;
             }
             let params = PatchParams::apply(NAME).force();
-            api.patch(name, &params, &Patch::Apply(body)).await.map_err(Box::new)?;
+            answer(api.patch(name, &params, &Patch::Apply(body))).await.map_err(Box::new)?;
             Ok(())
         }
         Action::Delete { uid } => {
             let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
             let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
-            match api.delete(name, &params).await {
+            match answer(api.delete(name, &params)).await {
                 Ok(_) => Ok(()),
                 // gone, or another one of that name
                 Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => Ok(()),
@@ -48,7 +48,7 @@ pub(super) async fn carry_out(client: &Client, step: &Step, action: &Action) -> 
 
 /// The watch shows ours only: what it does not show may be somebody else's, and is not taken over.
 async fn refuse_foreign(api: &Api<DynamicObject>, name: &str) -> Result<(), WriteError> {
-    let found = api.get_metadata_opt(name).await.map_err(Box::new)?;
+    let found = answer(api.get_metadata_opt(name)).await.map_err(Box::new)?;
     match found {
         Some(found) if !is_ours(&found.metadata) => Err(WriteError::NotOurs),
         _ => Ok(()),

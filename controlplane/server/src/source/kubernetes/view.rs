@@ -10,7 +10,7 @@ use super::mirrors::Mirrors;
 use crate::source::Observation;
 
 /// The present observation; without a view until everything has been listed once.
-pub(super) fn observe(mirrors: &Mirrors, epoch: u64) -> Observation {
+pub(super) fn observe(mirrors: &Mirrors, bridge_image: Option<&Arc<str>>, epoch: u64) -> Observation {
     let (mut diagnostics, synced) = mirrors.condition();
     if !synced {
         return Observation { view: None, diagnostics, epoch };
@@ -26,11 +26,11 @@ pub(super) fn observe(mirrors: &Mirrors, epoch: u64) -> Observation {
         });
     }
     Diagnostic::sort(&mut diagnostics);
-    let view = ClusterView::new(documents, unreadable).in_cluster(Arc::new(cluster(mirrors)));
+    let view = ClusterView::new(documents, unreadable).in_cluster(Arc::new(cluster(mirrors, bridge_image)));
     Observation { view: Some(Arc::new(view)), diagnostics, epoch }
 }
 
-fn cluster(mirrors: &Mirrors) -> Cluster {
+fn cluster(mirrors: &Mirrors, bridge_image: Option<&Arc<str>>) -> Cluster {
     Cluster {
         gateways: gateways(mirrors),
         nodes: mirrors.nodes.look(|nodes| nodes.keys().map(|node| node.name.to_string()).collect()),
@@ -40,7 +40,7 @@ fn cluster(mirrors: &Mirrors) -> Cluster {
         }),
         secrets: mirrors.secrets.look(|secrets| secrets.keys().cloned().collect()),
         config_maps: mirrors.config_maps.look(|maps| maps.keys().cloned().collect()),
-        bridge_image: None,
+        bridge_image: bridge_image.cloned(),
     }
 }
 

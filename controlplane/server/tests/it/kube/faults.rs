@@ -54,11 +54,6 @@ fn published(plane: &Plane) -> usize {
     plane.log().matches("table published").count()
 }
 
-async fn until_log(plane: &Plane, words: &str) {
-    let said = eventually(words, DEADLINE, async || plane.log().contains(words).then_some(())).await;
-    said.unwrap_or_else(|error| panic!("{error}\nlog:\n{}", plane.log()));
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_api_server_is_away_for_a_minute_calls_go_on_and_a_gateway_that_restarts_serves() {
     let cluster = Cluster::start().await.expect("a cluster");
@@ -108,7 +103,7 @@ async fn a_compaction_costs_a_new_listing_and_nothing_that_is_served() {
     cluster.compact().await.expect("etcd compacts");
     cluster.start_apiserver().await.expect("it starts again");
     stage.kubectl(&["delete", "mcpserverentry", "e3"], "").await;
-    until_log(&plane, "removed=1").await;
+    plane.until_log("removed=1").await;
     assert_eq!(published(&plane), before + 1, "the removal alone\n{}", plane.log());
     assert!(plane.log().contains("watch works again"));
 }
@@ -118,7 +113,7 @@ async fn a_leader_that_is_killed_while_it_writes_is_replaced_and_everything_is_w
     let cluster = Cluster::start().await.expect("a cluster");
     let stage = Stage::on(&cluster, "killed").await;
     let mut first = stage.plane_with(&["--identity=first"]);
-    until_log(&first, "leads=true").await;
+    first.until_log("leads=true").await;
     let second = stage.plane_with(&["--identity=second"]);
     stage.apply(&format!("{GROUP}{}", entries(150))).await;
     let some = async || stage.count("mcpserverentry", "Valid").await.gt(&0).then_some(());
@@ -135,14 +130,14 @@ async fn a_leader_that_was_paused_too_long_finds_another_and_neither_fights() {
     let cluster = Cluster::start().await.expect("a cluster");
     let stage = Stage::on(&cluster, "paused").await;
     let first = stage.plane_with(&["--identity=first"]);
-    until_log(&first, "leads=true").await;
+    first.until_log("leads=true").await;
     let mut second = stage.plane_with(&["--identity=second"]);
     stage.apply(&format!("{GROUP}---{VIRTUAL_SERVER}")).await;
     stage.until(&first, "service/vmcp-demo", "the Service", |_| true).await;
     first.signal(nix::sys::signal::Signal::SIGSTOP);
-    until_log(&second, "leads=true").await;
+    second.until_log("leads=true").await;
     first.signal(nix::sys::signal::Signal::SIGCONT);
-    until_log(&first, "leads=false").await;
+    first.until_log("leads=false").await;
     stage.until(&second, "vmcp/demo", "a status", |found| !condition(found, "Ready").is_empty()).await;
     // Both have had time for several rounds.
     stage.apply(&entries(1)).await;
@@ -182,7 +177,7 @@ async fn without_permission_on_one_kind_nothing_is_published_and_with_it_everyth
     stage.apply(&format!("{}\n---\n{binding}", but("mcptoolconfigs"))).await;
     let kubeconfig = cluster.as_user("limited", "people").expect("a kubeconfig");
     let plane = stage.plane_as(&kubeconfig, &[]);
-    until_log(&plane, "may not list and watch mcptoolconfigs.toolhive.stacklok.dev").await;
+    plane.until_log("may not list and watch mcptoolconfigs.toolhive.stacklok.dev").await;
     assert_eq!(published(&plane), 0, "what is not known is not gone");
     assert_eq!(stage.count("mcpserverentry", "Valid").await, 0);
 
@@ -202,7 +197,7 @@ async fn a_thousand_objects_in_a_burst_are_compiled_in_few_steps() {
     let stage = Stage::on(&cluster, "burst").await;
     let plane = stage.plane();
     stage.apply(GROUP).await;
-    until_log(&plane, "leads=true").await;
+    plane.until_log("leads=true").await;
     stage.apply(&entries(1_000)).await;
     let all = async || stage.count("mcpserverentry", "Valid").await.eq(&1_000).then_some(());
     let done = eventually("every status", Duration::from_secs(180), all).await;
@@ -238,7 +233,7 @@ async fn a_namespace_that_is_deleted_goes_whole_and_its_virtual_servers_with_it(
     };
     let gone = eventually("the namespace is gone", Duration::from_secs(120), gone).await;
     gone.unwrap_or_else(|error| panic!("{error}\n{}", plane.log()));
-    until_log(&plane, "virtual_servers=0 backends=0").await;
+    plane.until_log("virtual_servers=0 backends=0").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -128,11 +128,7 @@ spec: {ports: [{port: 80}], selector: {app: mine}}
     stage.apply(foreign).await;
     let mut plane = stage.plane();
     stage.apply(&format!("{GROUP}---{}", virtual_server(""))).await;
-    tidegate_bench_cluster::eventually("it is said", crate::support::DEADLINE, async || {
-        plane.log().contains("there is one that is not ours").then_some(())
-    })
-    .await
-    .expect("a line in the log");
+    plane.until_log("there is one that is not ours").await;
     let left = stage.find("service/vmcp-demo").await.expect("it is there");
     assert_eq!(left["spec"]["ports"][0]["port"], 80, "what is not ours stays as it is");
 
@@ -144,7 +140,7 @@ spec: {ports: [{port: 80}], selector: {app: mine}}
         .until(&plane, "service/vmcp-demo", "made again", |s| s["metadata"]["uid"] != made["metadata"]["uid"])
         .await;
     let patch = r#"{"spec":{"sessionAffinity":"None","ports":[{"port":4483,"targetPort":1}]}}"#;
-    stage.kubectl(&["patch", "service", "vmcp-demo", "--type=merge", "-p", patch], "").await;
+    stage.patch("service/vmcp-demo", patch).await;
     let port = &made["spec"]["ports"][0]["targetPort"];
     stage
         .until(&plane, "service/vmcp-demo", "put right", |s| s["spec"]["ports"][0]["targetPort"] == *port)

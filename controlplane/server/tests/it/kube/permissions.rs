@@ -103,40 +103,16 @@ async fn use_everything(stage: &Stage<'_>, plane: &super::stage::Plane) {
         stage.until(plane, object, "a finalizer", held).await;
     }
     // a broken manifest is recorded, a Service that is not wanted any more is deleted
-    stage
-        .kubectl(
-            &[
-                "patch",
-                "mcpserverentry",
-                "three",
-                "--type=merge",
-                "-p",
-                r#"{"spec":{"remoteUrl":"http://10.0.0.1/"}}"#,
-            ],
-            "",
-        )
-        .await;
+    stage.patch("mcpserverentry/three", r#"{"spec":{"remoteUrl":"http://10.0.0.1/"}}"#).await;
     let record = async || {
         let found = stage.cluster.kubectl(&["-n", SYSTEM, "get", "configmap", "tidegate-held"], "").await;
         found.expect("kubectl runs").status.success().then_some(())
     };
     eventually("a record of what is held", DEADLINE, record).await.expect("a ConfigMap");
-    stage
-        .kubectl(
-            &[
-                "patch",
-                "mcpserverentry",
-                "three",
-                "--type=merge",
-                "-p",
-                r#"{"spec":{"remoteUrl":"https://mcp.example.com"}}"#,
-            ],
-            "",
-        )
-        .await;
+    stage.patch("mcpserverentry/three", r#"{"spec":{"remoteUrl":"https://mcp.example.com"}}"#).await;
     let elsewhere =
         r#"{"metadata":{"annotations":{"tidegate.dev/endpoint":"http://elsewhere.example.com:80/mcp"}}}"#;
-    stage.kubectl(&["patch", "mcpserver", "one", "--type=merge", "-p", elsewhere], "").await;
+    stage.patch("mcpserver/one", elsewhere).await;
     let gone = async || stage.find("statefulset/one").await.is_none().then_some(());
     eventually("no StatefulSet", DEADLINE, gone).await.expect("it is deleted");
     stage.kubectl(&["delete", "mcpgroup", "tools", "--wait=false"], "").await;

@@ -1,9 +1,9 @@
 //! Several replicas: the leader has the nodes, all compile the same, and the next one goes on where a dead one ended.
 
-use tidegate_bench_cluster::{Cluster, eventually};
+use tidegate_bench_cluster::Cluster;
 
-use super::stage::{Plane, Stage};
-use crate::support::{DEADLINE, FakeNode, Held};
+use super::stage::Stage;
+use crate::support::{FakeNode, Held};
 
 const OBJECTS: &str = "
 apiVersion: toolhive.stacklok.dev/v1beta1
@@ -21,19 +21,14 @@ metadata: {name: demo}
 spec: {groupRef: {name: tools}, incomingAuth: {type: anonymous}}
 ";
 
-async fn until_log(plane: &Plane, words: &str) {
-    let said = eventually(words, DEADLINE, async || plane.log().contains(words).then_some(())).await;
-    said.unwrap_or_else(|error| panic!("{error}\nlog:\n{}", plane.log()));
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_go_to_the_leader_and_to_the_next_one_with_the_same_table_and_keys() {
     let cluster = Cluster::start().await.expect("a cluster");
     let stage = Stage::on(&cluster, "replicas").await;
     let mut first = stage.plane_with(&["--identity=first"]);
-    until_log(&first, "leads=true").await;
+    first.until_log("leads=true").await;
     let second = stage.plane_with(&["--identity=second"]);
-    until_log(&second, "nodes are left to the leading replica").await;
+    second.until_log("nodes are left to the leading replica").await;
     stage.apply(OBJECTS).await;
     stage.until(&first, "service/vmcp-demo", "the Service", |_| true).await;
 
@@ -45,13 +40,13 @@ async fn nodes_go_to_the_leader_and_to_the_next_one_with_the_same_table_and_keys
     let held = node.until("the table, with the port of the Service", all).await;
 
     first.kill();
-    until_log(&second, "leads=true").await;
+    second.until_log("leads=true").await;
     let mut next = FakeNode::join_at(&second.socket(), "n", Held::default()).await;
     next.until("the same table and keys", |next| next.table == held.table && next.keys == held.keys).await;
 
     // It comes back as a follower.
     let third = stage.plane_with(&["--identity=third"]);
-    until_log(&third, "nodes are left to the leading replica").await;
+    third.until_log("nodes are left to the leading replica").await;
     let mut away = FakeNode::join_at(&third.socket(), "n", Held::default()).await;
     away.until_ended().await;
 }

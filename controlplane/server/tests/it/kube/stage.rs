@@ -70,6 +70,11 @@ impl<'a> Stage<'a> {
         self.kubectl(&["apply", "-f", "-"], manifests).await;
     }
 
+    /// Changes some fields of an object (a merge patch).
+    pub(crate) async fn patch(&self, object: &str, patch: &str) {
+        self.kubectl(&["patch", object, "--type=merge", "-p", patch], "").await;
+    }
+
     /// `kubectl` in the namespace, which has to succeed.
     pub(crate) async fn kubectl(&self, arguments: &[&str], stdin: &str) -> String {
         let mut all = vec!["-n", &self.namespace];
@@ -148,6 +153,12 @@ impl Plane {
     /// Everything that it said.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// Waits until it has said that.
+    pub(crate) async fn until_log(&self, words: &str) {
+        let said = eventually(words, DEADLINE, async || self.log().contains(words).then_some(())).await;
+        said.unwrap_or_else(|error| panic!("{error}\nlog:\n{}", self.log()));
     }
 
     /// Its files.
