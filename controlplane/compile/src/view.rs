@@ -49,6 +49,18 @@ impl ClusterView {
         view
     }
 
+    /// From the documents of an API server, which has each object once.
+    pub fn of_cluster(
+        documents: impl IntoIterator<Item = Arc<Document>>,
+        unreadable: impl IntoIterator<Item = ObjectRef>,
+        cluster: Arc<Cluster>,
+    ) -> Self {
+        let named = |document: Arc<Document>| (document.object_ref.clone(), document);
+        let objects: BTreeMap<ObjectRef, Arc<Document>> = documents.into_iter().map(named).collect();
+        let unreadable = unreadable.into_iter().filter(|object| !objects.contains_key(object)).collect();
+        Self { objects, duplicates: BTreeMap::new(), unreadable, cluster: Some(cluster) }
+    }
+
     /// The present content of a store.
     pub fn of(store: &Store) -> Self {
         Self::new(store.documents().cloned(), store.unreadable().cloned())

@@ -10,6 +10,7 @@ use tidegate_controlplane_api::Diagnostic;
 use tidegate_proto::wire::inspect_server::Inspect;
 use tidegate_proto::wire::{self, StateReply, StateRequest};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use crate::status::board::Changes;
@@ -99,7 +100,7 @@ impl Onlooker {
         let stop = async { self.stop.wait_for(|stop| *stop).await.is_ok() };
         tokio::select! {
             _ = stop => false,
-            go_on = self.changes.next() => {
+            go_on = self.changes.next(Instant::now()) => {
                 tokio::time::sleep(PACE).await;
                 go_on
             }

@@ -8,6 +8,10 @@ use tidegate_controlplane_server::logging;
 use tidegate_controlplane_server::run::{ControlPlane, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// A view of a large cluster is many small allocations on several threads, made and dropped with every edit (docs/scale.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// As of clap: the arguments are wrong.
 const USAGE: u8 = 2;
 

@@ -62,10 +62,10 @@ pub fn scrape(board: &Board) -> String {
 }
 
 fn levels(board: &Board) -> Registry {
-    let picture = board.look();
-    let (registry, table) = (Registry::new(), picture.outcome.published.as_ref());
-    let connected = picture.nodes.iter().filter(|node| node.connected);
-    let errors = |severity| picture.outcome.diagnostics.iter().filter(|d| d.severity == severity).count();
+    let (outcome, nodes) = board.glance();
+    let (registry, table) = (Registry::new(), outcome.published.as_ref());
+    let connected = nodes.iter().filter(|node| node.connected);
+    let errors = |severity| outcome.diagnostics.iter().filter(|d| d.severity == severity).count();
     let levels = [
         ("nodes", "Nodes with an open stream", connected.clone().count()),
         ("nodes_current", "Nodes that serve the newest table", connected.filter(|node| node.current).count()),

@@ -25,7 +25,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 pub use address::{PushAddr, PushAddrError};
 pub use listener::{PushListener, ServeError, bind, serve};
-pub use registry::NodeState;
+pub use registry::{NodeState, Tools};
 pub use secure::{PeerCertificate, TlsPeer};
 
 use link::Link;
@@ -69,6 +69,7 @@ struct Shared {
     /// Another replica leads, and nodes belong there.
     defers: watch::Sender<bool>,
     changes: watch::Sender<u64>,
+    details: watch::Sender<u64>,
     registry: Mutex<Registry>,
     streams: Arc<Semaphore>,
     epoch: Instant,
@@ -93,6 +94,7 @@ impl PushServer {
             stop: watch::Sender::new(false),
             defers: watch::Sender::new(false),
             changes: watch::Sender::new(0),
+            details: watch::Sender::new(0),
             registry: Mutex::new(Registry::new(options)),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             epoch: Instant::now(),
@@ -142,9 +144,14 @@ impl PushServer {
         self.shared.registry().states(newest, self.shared.now())
     }
 
-    /// A number that grows with every change of [`nodes`](Self::nodes).
+    /// A number that grows with every change of [`nodes`](Self::nodes), but for those that [`details`](Self::details) tells of.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.shared.changes.subscribe()
+    }
+
+    /// A number that grows when nodes have probed their backends again and found what was known.
+    pub fn details(&self) -> watch::Receiver<u64> {
+        self.shared.details.subscribe()
     }
 
     /// The gRPC service.
@@ -197,6 +204,10 @@ impl Shared {
 
     fn bump(&self) {
         self.changes.send_modify(|n| *n += 1);
+    }
+
+    fn bump_details(&self) {
+        self.details.send_modify(|n| *n += 1);
     }
 
     /// The registry is plain data and never left half changed: a panic elsewhere does not spoil it.

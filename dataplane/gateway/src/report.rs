@@ -19,8 +19,7 @@ impl Gateway {
         wire::Report {
             backends: snapshot.backends.values().map(|b| backend(b)).collect(),
             virtual_servers: snapshot.servers.iter().map(|s| self.server_state(s, listen)).collect(),
-            removed_backends: Vec::new(),
-            removed_virtual_servers: Vec::new(),
+            ..wire::Report::default()
         }
     }
 

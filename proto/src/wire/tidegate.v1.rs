@@ -594,6 +594,19 @@ pub struct Report {
     pub removed_virtual_servers: ::prost::alloc::vec::Vec<
         ::prost::alloc::string::String,
     >,
+    /// Of which nothing changed but when they were probed.
+    #[prost(message, repeated, tag = "5")]
+    pub probed_backends: ::prost::alloc::vec::Vec<Probed>,
+    #[prost(message, repeated, tag = "6")]
+    pub probed_virtual_servers: ::prost::alloc::vec::Vec<Probed>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Probed {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Of a backend one time, of a virtual server one for each member, in their order; 0: never.
+    #[prost(uint64, repeated, tag = "2")]
+    pub checked_unix_ms: ::prost::alloc::vec::Vec<u64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BackendState {

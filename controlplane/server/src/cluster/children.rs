@@ -20,6 +20,8 @@ pub use plan::{Action, Step};
 
 /// Between two looks at least: a burst becomes one.
 const PACE: Duration = Duration::from_millis(50);
+/// Looking may take this share of the time: one part in so many.
+const SHARE: u32 = 10;
 /// Between two looks at most, for what no watch told.
 const RESYNC: Duration = Duration::from_secs(600);
 
@@ -43,10 +45,11 @@ impl Keeper {
         loop {
             observed.mark_unchanged();
             let outcome = Arc::clone(&*self.outcomes.borrow_and_update());
+            let mut busy = Duration::ZERO;
             if *self.leading.borrow_and_update() {
-                self.round(&outcome, &mut memory, &mut pace, epoch).await;
+                busy = self.round(&outcome, &mut memory, &mut pace, epoch).await;
             }
-            tokio::time::sleep(PACE).await;
+            tokio::time::sleep(PACE.max(busy * (SHARE - 1))).await;
             let retry = pace.next().map_or(RESYNC, |at| at.saturating_sub(epoch.elapsed()).max(PACE));
             tokio::select! {
                 changed = self.outcomes.changed() => if changed.is_err() { return },
@@ -57,10 +60,19 @@ impl Keeper {
         }
     }
 
-    async fn round(&self, outcome: &Outcome, memory: &mut Memory, pace: &mut Pace<Step>, epoch: Instant) {
+    /// One look, and what follows from it; how long the look took.
+    async fn round(
+        &self,
+        outcome: &Outcome,
+        memory: &mut Memory,
+        pace: &mut Pace<Step>,
+        epoch: Instant,
+    ) -> Duration {
         // What is not compiled yet is not unwanted.
-        let Some(compiled) = &outcome.compiled else { return };
+        let Some(compiled) = &outcome.compiled else { return Duration::ZERO };
+        let started = Instant::now();
         let steps = tokio::task::block_in_place(|| memory.steps(compiled, &self.mirrors));
+        let busy = started.elapsed();
         let now = epoch.elapsed();
         let ready = steps.into_iter().filter(|(step, _)| pace.ready(step, now)).collect::<Vec<_>>();
         let mut writes = stream::iter(ready)
@@ -85,5 +97,6 @@ impl Keeper {
                 }
             }
         }
+        busy
     }
 }

@@ -13,16 +13,21 @@ use tidegate_controlplane_api::{Diagnostic, Kind, ObjectRef, Severity};
 use tidegate_controlplane_compile::NamespacedName;
 use tidegate_proto::table::EntryKey;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::{NAME, answer};
 use crate::metrics;
+use crate::pipeline::Outcome;
+use crate::push::NodeState;
 use crate::source::kubernetes::Mirrors;
-use crate::status::{Board, Picture};
+use crate::status::Board;
 
 /// Between two looks at least.
 const PACE: Duration = Duration::from_secs(1);
 /// Events of one look; the rest is said by statuses and the log. The API server throttles who sends more.
 const MAX_EVENTS: usize = 100;
+/// Between two looks at most.
+const RESYNC: Duration = Duration::from_secs(600);
 /// As long as a note may be (events.k8s.io/v1).
 const MAX_NOTE: usize = 1_024;
 
@@ -54,19 +59,18 @@ impl Announcer {
         loop {
             changes.seen();
             if *self.leading.borrow_and_update() {
-                let picture = tokio::task::block_in_place(|| board.look());
-                self.announce(&picture).await;
+                let (outcome, nodes) = board.glance();
+                self.announce(findings(&outcome, &nodes)).await;
             }
             tokio::time::sleep(PACE).await;
             tokio::select! {
-                more = changes.next() => if !more { return },
+                more = changes.next(Instant::now() + RESYNC) => if !more { return },
                 changed = self.leading.changed() => if changed.is_err() { return },
             }
         }
     }
 
-    async fn announce(&mut self, picture: &Picture) {
-        let present = findings(picture);
+    async fn announce(&mut self, present: BTreeMap<ObjectRef, Vec<Finding>>) {
         let before = std::mem::take(&mut self.said);
         let mut left = MAX_EVENTS;
         for (object, findings) in &present {
@@ -121,15 +125,15 @@ impl Announcer {
     }
 }
 
-fn findings(picture: &Picture) -> BTreeMap<ObjectRef, Vec<Finding>> {
+fn findings(outcome: &Outcome, nodes: &[NodeState]) -> BTreeMap<ObjectRef, Vec<Finding>> {
     let mut all: BTreeMap<ObjectRef, Vec<Finding>> = BTreeMap::new();
     let worth = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Error;
-    for diagnostic in picture.outcome.diagnostics.iter().filter(worth) {
+    for diagnostic in outcome.diagnostics.iter().filter(worth) {
         if let Some(object) = &diagnostic.object {
             all.entry(object.clone()).or_default().push(Finding::of(diagnostic));
         }
     }
-    for node in picture.nodes.iter().filter(|node| node.connected) {
+    for node in nodes.iter().filter(|node| node.connected) {
         for (key, reason) in &node.rejections {
             if let EntryKey::VirtualServer(id) = key {
                 let object = ObjectRef::new(Kind::VirtualMcpServer, &id.namespace, &id.name);

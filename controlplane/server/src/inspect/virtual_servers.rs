@@ -37,7 +37,7 @@ fn view(facts: &Facts<'_>, object: &ObjectRef, status: &Status) -> VirtualServer
     }
     if let Some(served) = facts.reported.of_virtual_server(&id.to_string()) {
         view.urls = served.urls.iter().map(ToString::to_string).collect();
-        view.tools = served.tools.values().copied().cloned().collect();
+        view.tools = served.tools().cloned().collect();
         view.conflicts = served.conflicts.iter().map(ToString::to_string).collect();
     }
     view

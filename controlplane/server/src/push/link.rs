@@ -178,8 +178,8 @@ impl Link {
             Effect::Settled { version, rejections } => self.settled(version, rejections),
             Effect::Report(report) => {
                 if let Some((ticket, _)) = &self.node {
-                    self.shared.registry().report(ticket, report);
-                    self.shared.bump();
+                    let is_news = self.shared.registry().report(ticket, report);
+                    if is_news { self.shared.bump() } else { self.shared.bump_details() }
                 }
             }
             Effect::Fenced { epoch, own } => {

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use tidegate_proto::digest::TableDigest;
 use tidegate_proto::push::control::Introduction;
-use tidegate_proto::push::report::Folded;
+use tidegate_proto::push::report::{Folded, is_news};
 use tidegate_proto::table::EntryKey;
-use tidegate_proto::wire::Report;
+use tidegate_proto::wire::{ExposedTool, Report, VirtualServerState};
 use tokio::sync::oneshot;
 
 use super::PushOptions;
@@ -32,9 +32,14 @@ pub struct NodeState {
     pub current: bool,
     /// Entries that it refused, and why; it keeps their previous values.
     pub rejections: BTreeMap<EntryKey, String>,
-    /// Its backends and virtual servers, as it last said.
+    /// Its backends and virtual servers, as it last said; without their tools.
     pub reported: Arc<Folded>,
+    /// The tools of its virtual servers.
+    pub tools: Arc<Tools>,
 }
+
+/// Tools by virtual server. Nodes serve the same, so that equal ones are kept once for all of them.
+pub type Tools = BTreeMap<String, Arc<[ExposedTool]>>;
 
 /// Names one stream of one node; a later stream of the same name makes it void.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +65,7 @@ struct Node {
     version: Option<TableDigest>,
     rejections: BTreeMap<EntryKey, String>,
     reported: Arc<Folded>,
+    tools: Arc<Tools>,
 }
 
 impl Registry {
@@ -81,6 +87,7 @@ impl Registry {
             version: None,
             rejections: BTreeMap::new(),
             reported: Arc::default(),
+            tools: Arc::default(),
         };
         let previous = self.nodes.insert(ticket.node.clone(), node);
         (ticket, ended, previous.is_some_and(|n| n.end.is_ok()))
@@ -100,12 +107,30 @@ impl Registry {
         news.map(|(key, reason)| (key.clone(), reason.clone())).collect()
     }
 
-    /// The node has reported.
-    pub(super) fn report(&mut self, ticket: &Ticket, report: Report) {
-        if let Some(node) = self.of(ticket) {
-            // Copied only while somebody looks at it.
-            Arc::make_mut(&mut node.reported).fold(report);
+    /// The node has reported; whether that is more than that backends have been probed again.
+    pub(super) fn report(&mut self, ticket: &Ticket, mut report: Report) -> bool {
+        let tools = self.take_tools(&mut report);
+        let Some(node) = self.of(ticket) else { return false };
+        if !(tools.is_empty() && report.removed_virtual_servers.is_empty()) {
+            let known = Arc::make_mut(&mut node.tools);
+            known.retain(|id, _| !report.removed_virtual_servers.contains(id));
+            known.extend(tools);
         }
+        let is_news = is_news(&report);
+        // Copied only while somebody looks at it.
+        Arc::make_mut(&mut node.reported).fold(report);
+        is_news
+    }
+
+    /// The tools of a report, shared with whichever node has the same.
+    fn take_tools(&self, report: &mut Report) -> Tools {
+        let take = |state: &mut VirtualServerState| {
+            let tools = std::mem::take(&mut state.tools);
+            let mut known = self.nodes.values().filter_map(|node| node.tools.get(&state.id));
+            let same = known.find(|known| ***known == *tools).map(Arc::clone);
+            (state.id.clone(), same.unwrap_or_else(|| tools.into()))
+        };
+        report.virtual_servers.iter_mut().map(take).collect()
     }
 
     /// The stream has ended.
@@ -153,6 +178,7 @@ impl Node {
             current: connected && newest.is_some() && self.version == newest,
             rejections: self.rejections.clone(),
             reported: Arc::clone(&self.reported),
+            tools: Arc::clone(&self.tools),
         }
     }
 }
@@ -189,6 +215,35 @@ mod tests {
         assert_eq!(names(&mut registry, 0), [("a".to_owned(), true)]);
         registry.leave(&second, Duration::ZERO);
         assert_eq!(names(&mut registry, 0), [("a".to_owned(), false)]);
+    }
+
+    #[test]
+    fn tools_that_nodes_have_in_common_are_kept_once() {
+        let mut registry = Registry::new(PushOptions::default());
+        let report = |tool: &str| Report {
+            virtual_servers: vec![VirtualServerState {
+                id: "default/demo".into(),
+                tools: vec![ExposedTool { name: tool.into(), ..ExposedTool::default() }],
+                ..VirtualServerState::default()
+            }],
+            ..Report::default()
+        };
+        let (a, ..) = enter(&mut registry, "a");
+        let (b, ..) = enter(&mut registry, "b");
+        registry.report(&a, report("x"));
+        registry.report(&b, report("x"));
+        let tools = |registry: &mut Registry| -> Vec<Arc<[ExposedTool]>> {
+            let states = registry.states(None, Duration::ZERO);
+            states.iter().filter_map(|state| state.tools.get("default/demo").cloned()).collect()
+        };
+        let common = tools(&mut registry);
+        assert!(Arc::ptr_eq(&common[0], &common[1]));
+        registry.report(&b, report("y"));
+        let apart = tools(&mut registry);
+        assert_eq!([&*apart[0][0].name, &*apart[1][0].name], ["x", "y"]);
+        let gone = Report { removed_virtual_servers: vec!["default/demo".into()], ..Report::default() };
+        registry.report(&a, gone);
+        assert_eq!(tools(&mut registry).len(), 1);
     }
 
     #[test]

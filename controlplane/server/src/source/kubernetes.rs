@@ -11,7 +11,7 @@ mod trouble;
 mod view;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
@@ -33,6 +33,8 @@ pub const OURS: &str = "app.kubernetes.io/managed-by=tidegate-controlplane";
 /// Selects the pods of the gateways, in the control plane's namespace.
 pub const GATEWAY_PODS: &str = "app.kubernetes.io/name=tidegate-dataplane";
 
+/// While changes come all the time, putting them together may take this share of it: one part in so many.
+const SHARE: u32 = 3;
 /// Between attempts to reach the API server at the start.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -121,9 +123,10 @@ async fn put_together(
         tokio::time::sleep(debounce).await;
         changes.mark_unchanged();
         // Before the mirrors are looked at: they may be newer than that, never older.
-        let epoch = dirty.revision();
+        let (epoch, started) = (dirty.revision(), Instant::now());
         let observation =
             tokio::task::block_in_place(|| view::observe(&mirrors, bridge_image.as_ref(), epoch));
         observations.send_replace(Arc::new(observation));
+        tokio::time::sleep(started.elapsed() * (SHARE - 1)).await;
     }
 }

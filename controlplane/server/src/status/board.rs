@@ -1,10 +1,11 @@
 //! The present statuses, for whoever asks.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tidegate_controlplane_api::ObjectRef;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::facts::Facts;
 use super::transitions::{Since, Transitions};
@@ -17,7 +18,30 @@ use crate::push::{NodeState, PushServer};
 pub struct Board {
     outcomes: watch::Receiver<Arc<Outcome>>,
     push: PushServer,
-    memory: Arc<Mutex<Transitions>>,
+    memory: Arc<Mutex<Memory>>,
+}
+
+/// What has been seen.
+#[derive(Debug, Default)]
+struct Memory {
+    transitions: Transitions,
+    /// Several look at the same change: the newest statuses, and what they were made of.
+    last: Option<(Moment, Arc<Statuses>)>,
+}
+
+/// Tells looks apart.
+#[derive(Debug)]
+struct Moment {
+    outcome: Arc<Outcome>,
+    changes: u64,
+    details: u64,
+}
+
+impl PartialEq for Moment {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.outcome, &other.outcome)
+            && (self.changes, self.details) == (other.changes, other.details)
+    }
 }
 
 /// What is known at one moment.
@@ -28,7 +52,7 @@ pub struct Picture {
     /// Connected or gone lately, by name.
     pub nodes: Vec<NodeState>,
     /// Of every object; empty before the source has listed once.
-    pub statuses: Statuses,
+    pub statuses: Arc<Statuses>,
 }
 
 /// Tells when there may be something new to see.
@@ -36,6 +60,7 @@ pub struct Picture {
 pub struct Changes {
     outcomes: watch::Receiver<Arc<Outcome>>,
     nodes: watch::Receiver<u64>,
+    details: watch::Receiver<u64>,
 }
 
 impl Board {
@@ -47,21 +72,36 @@ impl Board {
     /// The state now.
     pub fn look(&self) -> Picture {
         // Held from before the facts are taken: what is remembered never goes back in time.
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = Arc::clone(&*self.outcomes.borrow());
-        let nodes = self.push.nodes();
-        let mut statuses = statuses(&Facts::new(&outcome, &nodes));
-        memory.stamp(&mut statuses, unix_ms(SystemTime::now())).iter().for_each(|turn| turn.log());
-        drop(memory);
+        let mut memory = self.memory();
+        // Before the nodes are looked at: they may be newer than that, never older.
+        let (changes, details) = (*self.push.changed().borrow(), *self.push.details().borrow());
+        let (outcome, nodes) = self.glance();
+        let moment = Moment { outcome: Arc::clone(&outcome), changes, details };
+        let statuses = match &memory.last {
+            Some((of, statuses)) if *of == moment => Arc::clone(statuses),
+            _ => {
+                let mut statuses = statuses(&Facts::new(&outcome, &nodes));
+                let turns = memory.transitions.stamp(&mut statuses, unix_ms(SystemTime::now()));
+                turns.iter().for_each(|turn| turn.log());
+                Arc::new(statuses)
+            }
+        };
+        memory.last = Some((moment, Arc::clone(&statuses)));
         Picture { outcome, nodes, statuses }
+    }
+
+    /// The outcome of the pipeline, and the nodes: what is known without any work.
+    pub fn glance(&self) -> (Arc<Outcome>, Vec<NodeState>) {
+        (Arc::clone(&*self.outcomes.borrow()), self.push.nodes())
     }
 
     /// Takes over since when conditions hold from statuses that were written before, perhaps by another process.
     pub fn remember(&self, written: impl IntoIterator<Item = (ObjectRef, Vec<Since>)>) {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.memory();
         for (object, conditions) in written {
-            memory.remember(&object, conditions);
+            memory.transitions.remember(&object, conditions);
         }
+        memory.last = None;
     }
 
     /// Whether there is a table for nodes.
@@ -77,7 +117,11 @@ impl Board {
 
     /// Changes from now on.
     pub fn changes(&self) -> Changes {
-        Changes { outcomes: self.outcomes.clone(), nodes: self.push.changed() }
+        Changes { outcomes: self.outcomes.clone(), nodes: self.push.changed(), details: self.push.details() }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -86,13 +130,20 @@ impl Changes {
     pub fn seen(&mut self) {
         self.outcomes.mark_unchanged();
         self.nodes.mark_unchanged();
+        self.details.mark_unchanged();
     }
 
-    /// Waits for something unseen; false at the end. Can be dropped and called again.
-    pub async fn next(&mut self) -> bool {
+    /// Waits for something unseen, from `details` on for details too; false at the end. Can be dropped and called again.
+    pub async fn next(&mut self, details: Instant) -> bool {
+        let Self { outcomes, nodes, details: probed } = self;
+        let probed = async {
+            sleep_until(details).await;
+            probed.changed().await
+        };
         tokio::select! {
-            changed = self.outcomes.changed() => changed.is_ok(),
-            changed = self.nodes.changed() => changed.is_ok(),
+            changed = outcomes.changed() => changed.is_ok(),
+            changed = nodes.changed() => changed.is_ok(),
+            changed = probed => changed.is_ok(),
         }
     }
 }

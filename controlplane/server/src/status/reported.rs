@@ -17,7 +17,8 @@ pub(crate) struct Reported<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Served<'a> {
     pub(crate) urls: BTreeSet<&'a str>,
-    pub(crate) tools: BTreeMap<&'a str, &'a ExposedTool>,
+    /// Of each node that serves others than those before it.
+    tools: Vec<&'a [ExposedTool]>,
     pub(crate) conflicts: BTreeSet<&'a str>,
     /// By workload, once for each node that has it.
     members: BTreeMap<&'a str, Vec<&'a MemberState>>,
@@ -29,6 +30,7 @@ impl<'a> Reported<'a> {
         for node in nodes {
             node.reported.backends.values().for_each(|state| reported.backend(state));
             node.reported.virtual_servers.values().for_each(|state| reported.virtual_server(state));
+            node.tools.iter().for_each(|(id, tools)| reported.tools(id, tools));
         }
         reported
     }
@@ -39,6 +41,13 @@ impl<'a> Reported<'a> {
 
     pub(crate) fn of_virtual_server(&self, id: &str) -> Option<&Served<'a>> {
         self.virtual_servers.get(id)
+    }
+
+    fn tools(&mut self, id: &'a str, tools: &'a [ExposedTool]) {
+        let served = self.virtual_servers.entry(id).or_default();
+        if !served.tools.iter().any(|known| std::ptr::eq(*known, tools)) {
+            served.tools.push(tools);
+        }
     }
 
     /// The worst wins; of equals the one checked last.
@@ -53,7 +62,6 @@ impl<'a> Reported<'a> {
     fn virtual_server(&mut self, state: &'a VirtualServerState) {
         let served = self.virtual_servers.entry(&state.id).or_default();
         served.urls.extend(state.urls.iter().map(String::as_str));
-        served.tools.extend(state.tools.iter().map(|tool| (tool.name.as_str(), tool)));
         served.conflicts.extend(state.conflicts.iter().map(String::as_str));
         for member in &state.members {
             served.members.entry(&member.workload).or_default().push(member);
@@ -62,6 +70,12 @@ impl<'a> Reported<'a> {
 }
 
 impl<'a> Served<'a> {
+    /// By name; of two nodes that differ, one speaks.
+    pub(crate) fn tools(&self) -> impl Iterator<Item = &'a ExposedTool> {
+        let all = self.tools.iter().flat_map(|tools| tools.iter());
+        all.map(|tool| (tool.name.as_str(), tool)).collect::<BTreeMap<_, _>>().into_values()
+    }
+
     /// One of its backends, as each node sees it.
     pub(crate) fn member(&self, workload: &str) -> &[&'a MemberState] {
         self.members.get(workload).map(Vec::as_slice).unwrap_or_default()
@@ -101,6 +115,7 @@ mod tests {
             current: true,
             rejections: BTreeMap::new(),
             reported: Arc::default(),
+            tools: Arc::default(),
         }
     }
 

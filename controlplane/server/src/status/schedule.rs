@@ -11,10 +11,14 @@ use super::{Status, Statuses};
 /// After a write that failed.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// Writes of statuses in which only details changed, of all objects together. What somebody would act on is not counted.
+const DETAILS_PER_MINUTE: u32 = 600;
+
 /// What has been written. Times are since any fixed moment.
 #[derive(Debug, Default)]
 pub struct Schedule {
     written: BTreeMap<ObjectRef, Written>,
+    budget: Budget,
 }
 
 #[derive(Debug)]
@@ -48,7 +52,8 @@ impl Schedule {
     /// Begins with the statuses that an earlier process left, of whatever content.
     pub fn new(left: impl IntoIterator<Item = ObjectRef>) -> Self {
         let unknown = || Written { status: None, at: Duration::ZERO, retry: None };
-        Self { written: left.into_iter().map(|object| (object, unknown())).collect() }
+        let written = left.into_iter().map(|object| (object, unknown())).collect();
+        Self { written, budget: Budget::default() }
     }
 
     /// These have no status, whatever was written: they are other objects of the same names.
@@ -69,23 +74,45 @@ impl Schedule {
         for (object, _) in self.written.extract_if(.., |object, written| gone(object, written)) {
             steps.push(Step::Remove(object));
         }
+        let mut details = Vec::new();
         for (object, status) in present {
-            if self.written.get(object).is_none_or(|written| now >= written.due(now, status)) {
-                let written = Written { status: Some(status.clone()), at: now, retry: None };
-                self.written.insert(object.clone(), written);
-                steps.push(Step::Put(object.clone(), Box::new(status.clone())));
+            match self.written.get(object).map(|written| (written.at, written.due(now, status))) {
+                Some((_, Due::At(at))) if now < at => {}
+                Some((_, Due::Never)) => {}
+                Some((at, Due::Details(due))) if now >= due => details.push((at, object, status)),
+                Some((_, Due::Details(_))) => {}
+                None | Some((_, Due::At(_))) => steps.push(self.put(now, object, status)),
             }
         }
+        // those that have waited longest
+        details.sort_by_key(|(at, ..)| *at);
+        self.budget.refill(now);
+        for (_, object, status) in details {
+            if !self.budget.take() {
+                break;
+            }
+            steps.push(self.put(now, object, status));
+        }
         steps
+    }
+
+    fn put(&mut self, now: Duration, object: &ObjectRef, status: &Status) -> Step {
+        let written = Written { status: Some(status.clone()), at: now, retry: None };
+        self.written.insert(object.clone(), written);
+        Step::Put(object.clone(), Box::new(status.clone()))
     }
 
     /// When there is something to do if nothing changes until then.
     pub fn next(&self, now: Duration, present: &Statuses) -> Option<Duration> {
         let due = |(object, written): (&ObjectRef, &Written)| match present.get(object) {
-            Some(status) => written.due(now, status),
-            None => written.retry.unwrap_or(now),
+            Some(status) => match written.due(now, status) {
+                Due::Never => None,
+                Due::At(at) => Some(at),
+                Due::Details(at) => Some(at.max(self.budget.next(now))),
+            },
+            None => Some(written.retry.unwrap_or(now)),
         };
-        self.written.iter().map(due).min().filter(|at| *at < Duration::MAX)
+        self.written.iter().filter_map(due).min()
     }
 
     /// A step could not be done: it is tried again, later.
@@ -97,14 +124,58 @@ impl Schedule {
 
 impl Written {
     /// When the present status is to be written: never, while it is the one that is there.
-    fn due(&self, now: Duration, present: &Status) -> Duration {
+    fn due(&self, now: Duration, present: &Status) -> Due {
         match (&self.status, self.retry) {
-            (_, Some(at)) => at,
-            (None, None) => now,
-            (Some(status), None) if status == present => Duration::MAX,
-            (Some(status), None) if !matters(status, present) => self.at + present.interval,
-            (Some(_), None) => now,
+            (_, Some(at)) => Due::At(at),
+            (None, None) => Due::At(now),
+            (Some(status), None) if status == present => Due::Never,
+            (Some(status), None) if !matters(status, present) => Due::Details(self.at + present.interval),
+            (Some(_), None) => Due::At(now),
         }
+    }
+}
+
+/// When a status is to be written.
+enum Due {
+    Never,
+    At(Duration),
+    /// Then at the earliest, within the budget.
+    Details(Duration),
+}
+
+/// What details may cost the API server: so many writes at once, and as many a minute.
+#[derive(Debug)]
+struct Budget {
+    left: u32,
+    /// When the last one came back.
+    since: Duration,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { left: DETAILS_PER_MINUTE, since: Duration::ZERO }
+    }
+}
+
+impl Budget {
+    const EACH: Duration = Duration::from_millis(60_000 / DETAILS_PER_MINUTE as u64);
+
+    fn refill(&mut self, now: Duration) {
+        let back = now.saturating_sub(self.since).as_millis() / Self::EACH.as_millis();
+        let back = u32::try_from(back).unwrap_or(u32::MAX);
+        self.left = self.left.saturating_add(back).min(DETAILS_PER_MINUTE);
+        self.since = if self.left == DETAILS_PER_MINUTE { now } else { self.since + Self::EACH * back };
+    }
+
+    fn take(&mut self) -> bool {
+        let some = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        some
+    }
+
+    /// When there is one.
+    fn next(&self, now: Duration) -> Duration {
+        if self.left > 0 { now } else { self.since + Self::EACH }
     }
 }
 

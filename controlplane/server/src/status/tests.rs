@@ -91,6 +91,7 @@ fn node(name: &str, members: [(&str, MemberState); 2]) -> NodeState {
         current: true,
         rejections: BTreeMap::new(),
         reported: Arc::new(Folded { virtual_servers: [(id, server)].into(), ..Folded::default() }),
+        tools: Arc::default(),
     }
 }
 

@@ -7,13 +7,15 @@ use tidegate_controlplane_api::ObjectRef;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::board::Changes;
-use super::{Board, ClusterWriter, DirWriter, Schedule, Step};
+use super::{Board, ClusterWriter, DirWriter, INTERVAL, Picture, Schedule, Step};
 use crate::cluster::CONCURRENCY;
 
 /// Between two looks at least: a burst of reports becomes one.
 const PACE: Duration = Duration::from_millis(50);
 /// For the first gateway to come back after a restart, a little more than it waits at most; then it is said that none is there.
 const PATIENCE: Duration = Duration::from_secs(6);
+/// Between two looks at least where nothing happened but that backends were probed again; at most, the shortest interval of a status.
+const DETAILS: Duration = Duration::from_secs(1);
 /// Looking may take this share of the time: one part in so many.
 const SHARE: u32 = 10;
 
@@ -97,38 +99,43 @@ async fn reign(board: &Board, writer: &StatusWriter, changes: &mut Changes) -> b
         changes.seen();
         let started = Instant::now();
         let next = round(board, writer, &mut schedule, epoch).await;
+        let details = started + next.details;
         let rest = PACE.max(started.elapsed() * (SHARE - 1));
         tokio::time::sleep(rest).await;
-        tokio::select! {
-            more = changes.next() => {
-                if !more {
-                    return false;
-                }
-            }
-            () = at(next.map(|next| epoch + next)) => {}
+        let goes_on = tokio::select! {
+            more = changes.next(details) => more,
+            () = at(next.due.map(|due| epoch + due)) => true,
+        };
+        if !goes_on {
+            return false;
         }
     }
     true
 }
 
-/// One look; when the next is due if nothing changes.
-async fn round(
-    board: &Board,
-    writer: &StatusWriter,
-    schedule: &mut Schedule,
-    epoch: Instant,
-) -> Option<Duration> {
-    let picture = tokio::task::block_in_place(|| board.look());
-    if matches!(writer, StatusWriter::Nowhere) {
-        return None;
-    }
+/// When to look again.
+struct Next {
+    /// If nothing changes, since the beginning; none: then there is nothing to do.
+    due: Option<Duration>,
+    /// If only details change, after this look.
+    details: Duration,
+}
+
+/// One look.
+async fn round(board: &Board, writer: &StatusWriter, schedule: &mut Schedule, epoch: Instant) -> Next {
+    // Without the nodes: what is looked at by somebody has to be copied when a node reports.
+    let Picture { outcome, statuses, .. } = tokio::task::block_in_place(|| board.look());
+    let intervals = statuses.values().map(|status| status.interval);
+    let details = intervals.min().unwrap_or(INTERVAL).max(DETAILS);
     // Before the first listing nothing is known, and what is not known is not gone.
-    picture.outcome.compiled.as_ref()?;
+    if matches!(writer, StatusWriter::Nowhere) || outcome.compiled.is_none() {
+        return Next { due: None, details };
+    }
     if let StatusWriter::Cluster(writer) = writer {
         schedule.forget(writer.bare());
     }
     let now = epoch.elapsed();
-    let mut writes = stream::iter(schedule.due(now, &picture.statuses))
+    let mut writes = stream::iter(schedule.due(now, &statuses))
         .map(|step| async move { (writer.carry_out(&step).await, step) })
         .buffer_unordered(CONCURRENCY);
     let mut failed = Vec::new();
@@ -146,11 +153,11 @@ async fn round(
         let object = step.object();
         tracing::warn!(failed = failed.len(), %object, error, "cannot write statuses, trying again");
     }
-    schedule.next(now, &picture.statuses)
+    Next { due: schedule.next(now, &statuses), details }
 }
 
 async fn first_report(board: &Board, changes: &mut Changes) {
-    while !board.has_reports() && changes.next().await {}
+    while !board.has_reports() && changes.next(Instant::now()).await {}
 }
 
 async fn at(time: Option<Instant>) {

@@ -21,12 +21,13 @@ pub(super) fn observe(mirrors: &Mirrors, bridge_image: Option<&Arc<str>>, epoch:
             for custom in objects.values() {
                 diagnostics.extend(custom.diagnostics.iter().cloned());
                 documents.extend(custom.document.clone());
-                unreadable.extend(custom.object.clone());
+                // Otherwise its document says its name.
+                unreadable.extend(custom.object.clone().filter(|_| custom.document.is_none()));
             }
         });
     }
     Diagnostic::sort(&mut diagnostics);
-    let view = ClusterView::new(documents, unreadable).in_cluster(Arc::new(cluster(mirrors, bridge_image)));
+    let view = ClusterView::of_cluster(documents, unreadable, Arc::new(cluster(mirrors, bridge_image)));
     Observation { view: Some(Arc::new(view)), diagnostics, epoch }
 }
 

@@ -107,3 +107,24 @@ fn a_write_that_fails_is_tried_again_later_and_not_at_once() {
     assert_eq!(schedule.next(second(8), &Statuses::new()), Some(second(12)));
     assert_eq!(schedule.due(second(12), &Statuses::new()), [Step::Remove(demo())]);
 }
+
+#[test]
+fn details_of_many_objects_are_written_in_turn_and_so_many_a_minute() {
+    let count = DETAILS_PER_MINUTE as usize + 10;
+    let object = |i: usize| ObjectRef::new(Kind::VirtualMcpServer, "default", &format!("v{i}"));
+    let all = |at| -> Statuses { (0..count).map(|i| (object(i), status(Word::Ready, at))).collect() };
+    let second = Duration::from_secs;
+    let mut schedule = Schedule::default();
+    assert_eq!(schedule.due(second(0), &all(1)).len(), count, "the first write of each is not a detail");
+
+    let first = schedule.due(second(10), &all(2));
+    assert_eq!(first.len(), DETAILS_PER_MINUTE as usize);
+    assert_eq!(schedule.next(second(10), &all(2)), Some(second(10) + Budget::EACH));
+    let written = schedule.due(second(11), &all(2));
+    assert_eq!(written.len(), 10, "as many as came back in a second");
+    assert!(written.iter().all(|step| !first.contains(step)), "those that have waited longest");
+    assert_eq!(schedule.due(second(20), &all(3)).len(), 90);
+
+    let broken: Statuses = (0..count).map(|i| (object(i), status(Word::Unavailable, 4))).collect();
+    assert_eq!(schedule.due(second(20), &broken).len(), count, "what matters is written at once");
+}
