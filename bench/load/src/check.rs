@@ -46,8 +46,8 @@ impl Check {
         if answer.status != 200 {
             return Err(Failure::status(answer));
         }
-        if self.sse && !answer.event_stream {
-            return Err(Failure::new(Class::WrongAnswer, "not an event stream"));
+        if self.sse {
+            event_stream(answer)?;
         }
         let digits = id.to_string();
         if self.learned.as_ref().is_some_and(|l| l.fits(answer.body, digits.as_bytes())) {
@@ -121,6 +121,12 @@ impl Learned {
 /// Checks an answer to something that only needs a status.
 pub(crate) fn status(answer: &Answer<'_>, allowed: &[u16]) -> Result<(), Failure> {
     if allowed.contains(&answer.status) { Ok(()) } else { Err(Failure::status(answer)) }
+}
+
+/// Demands that an answer is an event stream.
+pub(crate) fn event_stream(answer: &Answer<'_>) -> Result<(), Failure> {
+    let otherwise = || Failure::new(Class::WrongAnswer, "not an event stream");
+    answer.event_stream.then_some(()).ok_or_else(otherwise)
 }
 
 /// The id of the n-th request and its check in one place, so that they cannot differ.
