@@ -14,8 +14,7 @@ pub(crate) struct Binaries {
     folder: PathBuf,
 }
 
-const OURS: [&str; 5] =
-    ["tidegate-controlplane", "tidegate-dataplane", "mock-mcp", "tidegate-load", "blind-pingora"];
+const OURS: [&str; 4] = ["tidegate-controlplane", "tidegate-dataplane", "mock-mcp", "tidegate-load"];
 
 impl Binaries {
     /// Those that were built with this one.
@@ -33,7 +32,6 @@ impl Binaries {
 
     /// One of ours.
     pub(crate) fn ours(&self, name: &str) -> PathBuf {
-        debug_assert!(OURS.contains(&name), "{name}");
         self.folder.join(name)
     }
 
@@ -41,11 +39,16 @@ impl Binaries {
     pub(crate) fn lacks(&self, target: Name) -> Option<String> {
         let not = |missing: Option<PathBuf>, what: &str| missing.is_none().then(|| what.to_owned());
         match target {
-            Name::Direct | Name::Tidegate | Name::Pingora => None,
+            Name::Direct | Name::Tidegate => None,
+            Name::Pingora => not(Some(self.pingora()).filter(|p| p.exists()), "blind-pingora was not built"),
             Name::Nginx => not(self.nginx(), "nginx is not installed: scripts/setup-bench"),
             Name::Haproxy => not(self.haproxy(), "haproxy is not installed: scripts/setup-bench"),
             Name::Fastmcp => not(self.fastmcp(), "FastMCP is not installed: scripts/setup-bench"),
         }
+    }
+
+    pub(crate) fn pingora(&self) -> PathBuf {
+        self.ours("blind-pingora")
     }
 
     pub(crate) fn nginx(&self) -> Option<PathBuf> {

@@ -15,6 +15,9 @@ use crate::target::Name;
 /// Descriptors that are no client's.
 const OTHERS: u64 = 1_000;
 
+/// Sessions that are there before the measured ones.
+const FIRST: usize = 100;
+
 /// Resident memory of a target's processes.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Idle {
@@ -55,6 +58,10 @@ pub(crate) fn measure(
     let most = usize::try_from(descriptors.saturating_sub(OTHERS) / 2)?;
     let sessions = if streams { plan.idle.min(most) } else { plan.idle };
     let aim = target.aim(scenario, &stage.certificate);
+    // what the first sessions make a process take, once and for all, is not theirs
+    let mut first = load::hold(&plan.binaries, &aim, FIRST, streams)?;
+    let mut lines = BufReader::new(first.stdout.take().context("no output")?).lines();
+    lines.next().context("tidegate-load ended")??;
     let before_kib = resident(&target.pids());
     let mut holder = load::hold(&plan.binaries, &aim, sessions, streams)?;
     let mut lines = BufReader::new(holder.stdout.take().context("no output")?).lines();
@@ -62,7 +69,9 @@ pub(crate) fn measure(
     let after_kib = resident(&target.pids());
     drop(holder.stdin.take());
     let at_the_end = lines.next().context("tidegate-load ended")??;
+    drop(first.stdin.take());
     holder.wait()?;
+    first.wait()?;
     let (held, end): (Held, Held) = (serde_json::from_str(&line)?, serde_json::from_str(&at_the_end)?);
     Ok(Idle { sessions: held.sessions, streams: held.streams, failed: end.failed, before_kib, after_kib })
 }

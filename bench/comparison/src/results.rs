@@ -36,6 +36,8 @@ pub(crate) struct Outcome {
     pub(crate) targets: Vec<OfTarget>,
     /// Who took no part, and why.
     pub(crate) left_out: BTreeMap<String, String>,
+    /// Who should have taken part and could not, and why.
+    pub(crate) broken: BTreeMap<String, String>,
 }
 
 /// One target in one scenario.
@@ -61,7 +63,11 @@ pub(crate) struct Sample {
 impl Results {
     /// Whether any request failed, or any scenario could not be measured.
     pub(crate) fn failed(&self) -> bool {
-        self.outcomes.iter().flat_map(|outcome| &outcome.targets).any(|target| target.failures() > 0)
+        let of = |outcome: &Outcome| {
+            !outcome.broken.is_empty()
+                || outcome.targets.iter().any(|target| target.failures() > 0 || target.silent())
+        };
+        self.outcomes.iter().any(of)
     }
 
     /// Distance of the fastest and the slowest round without a proxy, of the worst scenario.
@@ -76,6 +82,12 @@ impl Results {
 }
 
 impl Outcome {
+    /// Nobody measured yet.
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        let (left_out, broken) = (BTreeMap::new(), BTreeMap::new());
+        Self { scenario: scenario.clone(), targets: Vec::new(), left_out, broken }
+    }
+
     pub(crate) fn target(&self, name: &str) -> Option<&OfTarget> {
         self.targets.iter().find(|target| target.name == name)
     }
@@ -107,6 +119,11 @@ impl OfTarget {
     pub(crate) fn failures(&self) -> u64 {
         let idle = self.idle.as_ref().map_or(0, |idle| idle.failed);
         self.rounds.iter().map(|sample| sample.load.failed).sum::<u64>() + idle
+    }
+
+    /// Whether no request was answered in some round.
+    pub(crate) fn silent(&self) -> bool {
+        self.rounds.iter().any(|sample| sample.load.requests == 0)
     }
 
     /// The first failure of all.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use nix::sys::resource::{Resource, setrlimit};
@@ -17,12 +17,15 @@ use crate::process::resident;
 use crate::results::{OfTarget, Outcome, Results, Sample};
 use crate::scenario::{Backends, Beside, Scenario};
 use crate::stage::Stage;
-use crate::target::Target;
+use crate::target::{Name, Target};
 use crate::{edits, idle, metrics};
 
 /// What makes the slow backend slow, and the calls of it that are always under way.
 const SLOW: &str = r#"{"delay_ms":1000}"#;
 const SLOW_SESSIONS: usize = 16;
+
+/// It answers some thirty calls a second: a shorter time would see none of sixty-four that wait.
+const LEAST_FASTMCP: Duration = Duration::from_secs(3);
 
 /// What the whole run shares.
 struct Run<'a> {
@@ -110,15 +113,15 @@ impl Run<'_> {
         scenario: &Scenario,
         targets: &mut [Target],
     ) -> anyhow::Result<Outcome> {
-        let mut left_out = BTreeMap::new();
+        let (mut left_out, mut broken) = (BTreeMap::new(), BTreeMap::new());
         let mut part = Vec::new();
         for target in targets {
             match target.left_out(scenario) {
                 Some(why) => drop(left_out.insert(target.name.clone(), why.to_owned())),
-                None => {
-                    stage.ready(target, scenario)?;
-                    part.push(&*target);
-                }
+                None => match stage.ready(target, scenario) {
+                    Ok(()) => part.push(&*target),
+                    Err(error) => drop(broken.insert(target.name.clone(), format!("{error:#}"))),
+                },
             }
         }
         let mut rounds: Vec<Vec<Sample>> = part.iter().map(|_| Vec::new()).collect();
@@ -130,7 +133,7 @@ impl Run<'_> {
                 self.bar.inc(1);
             }
         }
-        let mut outcome = Outcome { scenario: scenario.clone(), targets: Vec::new(), left_out };
+        let mut outcome = Outcome { left_out, broken, ..Outcome::new(scenario) };
         for (target, rounds) in part.into_iter().zip(rounds) {
             self.bar.set_message(format!("{}: counts of {}", scenario.name, target.name));
             let counts = counts::of(self.plan, stage, scenario, target)?;
@@ -144,7 +147,8 @@ impl Run<'_> {
         let aim = target.aim(scenario, &stage.certificate);
         let command = load::command(&self.plan.binaries, scenario, &aim);
         let pids = target.pids();
-        let extent = Extent::Time { warmup: self.plan.warmup, measured: self.plan.measured };
+        let least = if target.known == Some(Name::Fastmcp) { LEAST_FASTMCP } else { Duration::ZERO };
+        let extent = Extent::Time { warmup: self.plan.warmup, measured: self.plan.measured.max(least) };
         let slow = self.slow(stage, scenario, target)?;
         let (load, edits) = match &target.manifests {
             Some(folder) if scenario.beside == Beside::Edits => {
@@ -160,7 +164,7 @@ impl Run<'_> {
         };
         drop(slow);
         let known = !pids.is_empty();
-        let cpu_us = known.then(|| load.cpu_us_per_request.values().sum());
+        let cpu_us = (known && load.requests > 0).then(|| load.cpu_us_per_request.values().sum());
         Ok(Sample { cpu_us, rss_kib: known.then(|| resident(&pids)), edits, load })
     }
 
@@ -179,15 +183,20 @@ impl Run<'_> {
     }
 
     fn idle(&self, stage: &Stage<'_>, scenario: &Scenario) -> anyhow::Result<Outcome> {
-        let mut outcome =
-            Outcome { scenario: scenario.clone(), targets: Vec::new(), left_out: BTreeMap::new() };
+        let mut outcome = Outcome::new(scenario);
         for name in self.plan.targets.iter().copied() {
             if let Some(why) = scenario.leaves_out(name) {
                 outcome.left_out.insert(name.as_str().to_owned(), why.to_owned());
                 continue;
             }
             self.bar.set_message(format!("{}: {}", scenario.name, name.as_str()));
-            let idle = idle::measure(self.plan, stage, scenario, name, self.machine.descriptors)?;
+            let idle = match idle::measure(self.plan, stage, scenario, name, self.machine.descriptors) {
+                Ok(idle) => idle,
+                Err(error) => {
+                    outcome.broken.insert(name.as_str().to_owned(), format!("{error:#}"));
+                    continue;
+                }
+            };
             let (rounds, counts) = (Vec::new(), Counts::default());
             outcome.targets.push(OfTarget { name: name.as_str().into(), rounds, idle: Some(idle), counts });
         }

@@ -79,14 +79,17 @@ impl<'a> Stage<'a> {
     /// Waits until a target answers a request of this scenario rightly.
     pub(crate) fn ready(&self, target: &mut Target, scenario: &Scenario) -> anyhow::Result<()> {
         let one = Scenario { sessions: 1, ..scenario.clone() };
-        until(&format!("{} answers {}", target.name, scenario.name), READY, || {
+        let mut said = String::new();
+        let answered = until("a right answer", READY, || {
             for process in &mut target.processes {
                 process.said()?;
             }
             let aim = target.aim(scenario, &self.certificate);
             let report = load::run(load::command(&self.plan.binaries, &one, &aim), Extent::Requests(1), &[])?;
+            said = report.examples.into_values().next().unwrap_or_default();
             Ok((report.failed == 0 && report.requests > 0).then_some(()))
-        })
+        });
+        answered.map_err(|error| anyhow::anyhow!("{error}; {said}"))
     }
 
     /// The backend whose calls can be slow.

@@ -54,10 +54,17 @@ pub(super) fn cpu_ratios(results: &Results) -> String {
 pub(super) fn failures(results: &Results) -> String {
     let mut text = String::new();
     for outcome in &results.outcomes {
+        for (name, why) in &outcome.broken {
+            // writing to a string does not fail
+            let _ = writeln!(text, "- {name} could not do {}: {why}", outcome.scenario.name);
+        }
+        for target in outcome.targets.iter().filter(|target| target.silent()) {
+            let _ =
+                writeln!(text, "- {} answered nothing in a round of {}", target.name, outcome.scenario.name);
+        }
         for target in outcome.targets.iter().filter(|target| target.failures() > 0) {
             let (scenario, name, n) = (&outcome.scenario.name, &target.name, target.failures());
             let example = target.example().unwrap_or("a session or stream that was not there to the end");
-            // writing to a string does not fail
             let _ = writeln!(text, "- {name} failed {n} times in {scenario}, e.g. {example}");
         }
     }
