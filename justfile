@@ -34,8 +34,13 @@ it plane:
 fuzz target seconds="60":
     cd dataplane/codec && cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}
 
+# CPU per request beside nginx, with system calls and instructions
 bench:
     bench/versus-nginx
+
+# the ratios to nginx in two minutes, once everything is built
+bench-quick *args:
+    bench/compare --quick {{args}}
 
 deny:
     cargo deny check

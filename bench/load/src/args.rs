@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -11,7 +12,7 @@ use clap::{Parser, ValueEnum};
 #[derive(Parser, Debug)]
 #[command(name = "tidegate-load", version, max_term_width = 110)]
 pub(crate) struct Args {
-    /// Where to call, http://HOST:PORT/PATH; several are used in turn by the sessions
+    /// Where to call, http(s)://HOST:PORT/PATH; several are used in turn by the sessions
     #[arg(long, required = true)]
     pub(crate) url: Vec<String>,
     /// What one request is
@@ -68,6 +69,18 @@ pub(crate) struct Args {
     /// Protocol version to ask for
     #[arg(long, default_value = "2025-06-18")]
     pub(crate) protocol: String,
+    /// Certificates that vouch for https servers, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Speak HTTP/2: by prior knowledge, or by ALPN to https servers
+    #[arg(long)]
+    pub(crate) h2: bool,
+    /// Only open the sessions and keep them, idle, until the standard input ends
+    #[arg(long, conflicts_with_all = ["requests", "rate", "h2"])]
+    pub(crate) hold: bool,
+    /// With --hold: open a GET stream on each session too
+    #[arg(long, requires = "hold")]
+    pub(crate) streams: bool,
     /// Report the CPU time that this process used per request; several are possible
     #[arg(long, value_name = "PID")]
     pub(crate) cpu_of: Vec<u32>,

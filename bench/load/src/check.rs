@@ -46,8 +46,8 @@ impl Check {
         if answer.status != 200 {
             return Err(Failure::status(answer));
         }
-        if self.sse && !answer.event_stream {
-            return Err(Failure::new(Class::WrongAnswer, "not an event stream"));
+        if self.sse {
+            event_stream(answer)?;
         }
         let digits = id.to_string();
         if self.learned.as_ref().is_some_and(|l| l.fits(answer.body, digits.as_bytes())) {
@@ -95,8 +95,10 @@ fn extract<'a>(answer: &Answer<'a>, id: u64) -> Result<Cow<'a, str>, Failure> {
     if !answer.event_stream {
         return Ok(body.into());
     }
+    // lines may end in any of the three ways of the specification; the lone CR is used by nobody
+    let body = if body.contains('\r') { Cow::Owned(body.replace("\r\n", "\n")) } else { Cow::Borrowed(body) };
     let needle = format!("\"id\":{id}");
-    let data = |event: &'a str| {
+    let data = |event: &str| {
         let lines = event.lines().filter_map(|l| l.strip_prefix("data:"));
         lines.map(|l| l.strip_prefix(' ').unwrap_or(l)).collect::<Vec<_>>().join("\n")
     };
@@ -121,6 +123,12 @@ impl Learned {
 /// Checks an answer to something that only needs a status.
 pub(crate) fn status(answer: &Answer<'_>, allowed: &[u16]) -> Result<(), Failure> {
     if allowed.contains(&answer.status) { Ok(()) } else { Err(Failure::status(answer)) }
+}
+
+/// Demands that an answer is an event stream.
+pub(crate) fn event_stream(answer: &Answer<'_>) -> Result<(), Failure> {
+    let otherwise = || Failure::new(Class::WrongAnswer, "not an event stream");
+    answer.event_stream.then_some(()).ok_or_else(otherwise)
 }
 
 /// The id of the n-th request and its check in one place, so that they cannot differ.
@@ -156,6 +164,10 @@ mod tests {
         check(&answer(503, ""), Some(Class::HttpStatus));
         check(&answer(404, ""), Some(Class::DroppedSession));
         check(&answer(200, "event: message\ndata: {\"x\":1}\n\ndata: {\"id\":7,\"result\":42}\n\n"), None);
+        check(
+            &answer(200, "event: a\r\ndata: {\"x\":1}\r\n\r\ndata: {\"id\":7,\"result\":42}\r\n\r\n"),
+            None,
+        );
         check(&answer(200, "event: message\ndata: {\"id\":8}\n\n"), Some(Class::WrongAnswer));
     }
 

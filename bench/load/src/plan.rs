@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 
 use crate::args::{Args, Method};
+use crate::tls::{Authorities, Tls};
 
 /// One server to call.
 #[derive(Clone, Debug)]
@@ -13,6 +14,7 @@ pub(crate) struct Target {
     pub(crate) addr: SocketAddr,
     pub(crate) host: String,
     pub(crate) path: String,
+    pub(crate) tls: Option<Tls>,
 }
 
 /// When the load ends.
@@ -47,6 +49,7 @@ pub(crate) struct Plan {
     /// Header lines with their ends.
     pub(crate) headers: String,
     pub(crate) protocol: String,
+    pub(crate) h2: bool,
     pub(crate) cpu_of: Vec<u32>,
 }
 
@@ -59,7 +62,9 @@ impl TryFrom<Args> for Plan {
         ensure!(args.sessions >= connections, "--sessions must be at least --connections");
         serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&args.args)
             .context("--args must be a JSON object")?;
-        let mut targets = args.url.iter().map(|url| target(url)).collect::<anyhow::Result<Vec<_>>>()?;
+        let authorities = args.ca.as_deref().map(|ca| Authorities::read(ca, args.h2)).transpose()?;
+        let targets = args.url.iter().map(|url| target(url, authorities.as_ref()));
+        let mut targets = targets.collect::<anyhow::Result<Vec<_>>>()?;
         let headers = headers(&args.header, &mut targets)?;
         let interval = match args.rate {
             None => None,
@@ -87,22 +92,34 @@ impl TryFrom<Args> for Plan {
             sse: args.sse,
             headers,
             protocol: args.protocol,
+            h2: args.h2,
             cpu_of: args.cpu_of,
         })
     }
 }
 
-fn target(url: &str) -> anyhow::Result<Target> {
-    let rest = url.strip_prefix("http://").with_context(|| format!("--url {url}: only http:// is served"))?;
+fn target(url: &str, authorities: Option<&Authorities>) -> anyhow::Result<Target> {
+    let (scheme, rest) = url.split_once("://").with_context(|| format!("--url {url}: no scheme"))?;
+    let port = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => bail!("--url {url}: only http:// and https:// are served"),
+    };
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let authority = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
-        host.to_owned()
-    } else {
-        format!("{host}:80")
+    let named = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+    let (name, authority) = match named {
+        Some((name, _)) => (name, host.to_owned()),
+        None => (host, format!("{host}:{port}")),
+    };
+    let tls = match (scheme, authorities) {
+        ("https", None) => bail!("--url {url} needs --ca"),
+        ("https", Some(authorities)) => Some(authorities.vouch_for(name)?),
+        _ => None,
     };
     let resolved = authority.to_socket_addrs().with_context(|| format!("--url {url}"))?.next();
     let addr = resolved.with_context(|| format!("--url {url}: no address"))?;
-    Ok(Target { addr, host: host.into(), path: if path.is_empty() { "/".into() } else { path.into() } })
+    let path = if path.is_empty() { "/" } else { path };
+    Ok(Target { addr, host: host.into(), path: path.into(), tls })
 }
 
 /// The header lines to add; a `Host` goes to the targets instead.
@@ -128,16 +145,18 @@ mod tests {
 
     #[test]
     fn a_url_gives_address_host_and_path() {
-        let t = target("http://127.0.0.1:4483/default/demo/mcp").unwrap();
+        let t = target("http://127.0.0.1:4483/default/demo/mcp", None).unwrap();
         let got = (t.addr.to_string(), t.host, t.path);
         assert_eq!(got, ("127.0.0.1:4483".into(), "127.0.0.1:4483".into(), "/default/demo/mcp".into()));
-        assert_eq!(target("http://127.0.0.1").unwrap().addr.port(), 80);
-        assert!(target("https://127.0.0.1/").is_err());
+        assert_eq!(target("http://127.0.0.1", None).unwrap().addr.port(), 80);
+        for bad in ["https://127.0.0.1/", "ftp://127.0.0.1/", "127.0.0.1:80"] {
+            assert!(target(bad, None).is_err(), "{bad}");
+        }
     }
 
     #[test]
     fn a_host_header_replaces_the_host_of_the_url() {
-        let mut targets = [target("http://127.0.0.1:1/mcp").unwrap()];
+        let mut targets = [target("http://127.0.0.1:1/mcp", None).unwrap()];
         let lines = headers(&["Host: vmcp-demo".into(), "X-A:b".into()], &mut targets).unwrap();
         assert_eq!((lines.as_str(), targets[0].host.as_str()), ("X-A: b\r\n", "vmcp-demo"));
     }

@@ -68,6 +68,11 @@ impl Request {
         Self { bytes: head("DELETE", plan, target, session, "").into_bytes(), id_at: None }
     }
 
+    /// GET, which opens the stream of a session.
+    pub(crate) fn listen(plan: &Plan, target: &Target, session: &SessionHeaders) -> Self {
+        Self { bytes: head("GET", plan, target, session, "").into_bytes(), id_at: None }
+    }
+
     /// The bytes with this id.
     pub(crate) fn with_id(&mut self, id: u64) -> &[u8] {
         if let Some(at) = self.id_at {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::tally::{Class, Tally};
+use crate::tally::{Class, Second, Tally};
 
 /// What the run showed.
 #[derive(Debug, Serialize)]
@@ -26,8 +26,21 @@ pub(crate) struct Report {
     sessions_opened: u64,
     sessions_dropped: u64,
     connections_opened: u64,
+    /// Mean size of a right answer's body.
+    bytes_per_request: f64,
+    series: Vec<InSecond>,
     /// Microseconds of CPU per request by process.
     cpu_us_per_request: BTreeMap<u32, f64>,
+}
+
+/// One second of the measured time.
+#[derive(Debug, Serialize)]
+struct InSecond {
+    requests: u64,
+    failed: u64,
+    p50_us: f64,
+    p99_us: f64,
+    max_us: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -38,7 +51,13 @@ struct Latency {
     p99: f64,
     p999: f64,
     max: f64,
+    /// Percentile and latency, for a plot of the whole distribution.
+    percentiles: Vec<(f64, f64)>,
 }
+
+/// Percentiles of the distribution, denser towards its tail.
+const PERCENTILES: [f64; 14] =
+    [0.0, 25.0, 50.0, 75.0, 90.0, 95.0, 97.5, 99.0, 99.5, 99.75, 99.9, 99.95, 99.99, 100.0];
 
 impl Report {
     pub(crate) fn new(tally: Tally, measured: Duration, cpu: Vec<(u32, Duration)>) -> Self {
@@ -57,7 +76,10 @@ impl Report {
                 p99: at(0.99),
                 p999: at(0.999),
                 max: us(tally.latency.max()),
+                percentiles: PERCENTILES.iter().map(|&p| (p, at(p / 100.0))).collect(),
             },
+            bytes_per_request: tally.bytes as f64 / tally.requests.max(1) as f64,
+            series: tally.seconds.iter().map(InSecond::of).collect(),
             sessions_opened: tally.sessions_opened,
             sessions_dropped: tally.failures.get(&Class::DroppedSession).copied().unwrap_or(0),
             connections_opened: tally.connections_opened,
@@ -68,9 +90,22 @@ impl Report {
     }
 }
 
+impl InSecond {
+    fn of(second: &Second) -> Self {
+        let us = |nanos: u64| nanos as f64 / 1000.0;
+        Self {
+            requests: second.latency.len(),
+            failed: second.failed,
+            p50_us: us(second.latency.value_at_quantile(0.5)),
+            p99_us: us(second.latency.value_at_quantile(0.99)),
+            max_us: us(second.latency.max()),
+        }
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Latency { mean, p50, p90, p99, p999, max } = self.latency_us;
+        let Latency { mean, p50, p90, p99, p999, max, .. } = self.latency_us;
         writeln!(
             f,
             "requests     {} answered, {} failed in {:.2} s ({:.0}/s)",

@@ -9,17 +9,27 @@ use crate::check::{self, Check};
 use crate::plan::{Plan, Target};
 use crate::render::{Request, SessionHeaders};
 use crate::tally::{Class, Failure};
-use crate::wire::{Answer, Connection};
+use crate::wire::Answer;
+use crate::{h2, wire};
 
 /// A connection to one target that is opened when it is needed.
 pub(crate) struct Link<'a> {
     pub(crate) target: &'a Target,
     connection: Option<Connection>,
     timeout: Duration,
+    h2: bool,
     /// How many connections were opened.
     pub(crate) opened: u64,
     /// Number of the last request, from which its id is made.
     pub(crate) number: u64,
+    /// Bytes of all bodies that were read.
+    pub(crate) read: u64,
+}
+
+/// A connection of the protocol that the plan speaks.
+enum Connection {
+    H1(wire::Connection),
+    H2(h2::Connection),
 }
 
 /// An open session and the request that it repeats.
@@ -30,8 +40,9 @@ pub(crate) struct Session {
 }
 
 impl<'a> Link<'a> {
-    pub(crate) fn new(target: &'a Target, timeout: Duration) -> Self {
-        Self { target, connection: None, timeout, opened: 0, number: 0 }
+    pub(crate) fn new(plan: &'a Plan, index: usize) -> Self {
+        let target = &plan.targets[index % plan.targets.len()];
+        Self { target, connection: None, timeout: plan.timeout, h2: plan.h2, opened: 0, number: 0, read: 0 }
     }
 
     /// Sends a request and reads its answer; afterwards the connection is only kept when it can be used again.
@@ -49,6 +60,7 @@ impl<'a> Link<'a> {
             Ok(Err(error)) => return Err(Failure::io(&error)),
             Err(_) => return Err(Failure::new(Class::Timeout, "no whole answer in time")),
         };
+        self.read += answer.body.len() as u64;
         let (close, read) = (answer.close, read(&answer));
         if !close {
             self.connection = Some(connection);
@@ -57,10 +69,27 @@ impl<'a> Link<'a> {
     }
 
     async fn connect(&mut self) -> Result<Connection, Failure> {
-        let opening = tokio::time::timeout(self.timeout, Connection::open(self.target.addr)).await;
+        let opening = tokio::time::timeout(self.timeout, Connection::open(self.target, self.h2)).await;
         let opened = opening.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         self.opened += 1;
         opened.map_err(|e| Failure::new(Class::Connect, e.to_string()))
+    }
+}
+
+impl Connection {
+    async fn open(target: &Target, h2: bool) -> io::Result<Self> {
+        if h2 {
+            h2::Connection::open(target).await.map(Self::H2)
+        } else {
+            wire::Connection::open(target).await.map(Self::H1)
+        }
+    }
+
+    async fn exchange(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
+        match self {
+            Self::H1(connection) => connection.exchange(request).await,
+            Self::H2(connection) => connection.exchange(request).await,
+        }
     }
 }
 
@@ -95,6 +124,22 @@ impl Session {
             link.exchange(delete.with_id(0), |answer| check::status(answer, &[200, 202, 204])).await?;
         }
         Ok(self.check)
+    }
+
+    /// Opens the GET stream of the session, on a connection of its own.
+    pub(crate) async fn listen(&self, plan: &Plan, target: &Target) -> Result<wire::Connection, Failure> {
+        let mut get = Request::listen(plan, target, &self.headers);
+        let opening = async {
+            let mut connection = wire::Connection::open(target).await?;
+            let answer = connection.listen(get.with_id(0)).await?;
+            let right = check::status(&answer, &[200]).and_then(|()| check::event_stream(&answer));
+            Ok((right, connection))
+        };
+        match tokio::time::timeout(plan.timeout, opening).await {
+            Ok(Ok((right, connection))) => right.map(|()| connection),
+            Ok(Err(error)) => Err(Failure::io(&error)),
+            Err(_) => Err(Failure::new(Class::Timeout, "no stream in time")),
+        }
     }
 
     /// What was learned of the answers, for a session in the place of this one.

@@ -14,6 +14,9 @@ const MAX_NANOS: u64 = 120_000_000_000;
 /// Characters of an example that are kept.
 const EXAMPLE: usize = 300;
 
+/// Seconds that are told apart: a day.
+const LONGEST: usize = 86_400;
+
 /// Why a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,6 +58,18 @@ pub(crate) struct Tally {
     pub(crate) examples: BTreeMap<Class, String>,
     pub(crate) sessions_opened: u64,
     pub(crate) connections_opened: u64,
+    /// Bytes of the bodies of right answers.
+    pub(crate) bytes: u64,
+    /// The measured time, second by second.
+    pub(crate) seconds: Vec<Second>,
+}
+
+/// One second of the measured time.
+#[derive(Debug)]
+pub(crate) struct Second {
+    pub(crate) failed: u64,
+    /// In nanoseconds, of the right answers that came in this second.
+    pub(crate) latency: Histogram<u64>,
 }
 
 impl Failure {
@@ -78,18 +93,31 @@ impl Tally {
     pub(crate) fn new() -> Self {
         Self {
             requests: 0,
-            latency: Histogram::new_with_bounds(1, MAX_NANOS, 3).expect("the bounds are constants in order"),
+            latency: histogram(3),
             failures: BTreeMap::new(),
             examples: BTreeMap::new(),
             sessions_opened: 0,
             connections_opened: 0,
+            bytes: 0,
+            seconds: Vec::new(),
         }
     }
 
-    /// A right answer while it is measured.
-    pub(crate) fn answered(&mut self, latency: Duration) {
+    /// A right answer in this second of the measured time.
+    pub(crate) fn answered(&mut self, latency: Duration, second: u64, bytes: u64) {
+        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         self.requests += 1;
-        self.latency.saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
+        self.bytes += bytes;
+        self.latency.saturating_record(nanos);
+        self.second(second).latency.saturating_record(nanos);
+    }
+
+    /// A failure in this second of the measured time, or outside of it.
+    pub(crate) fn failed_in(&mut self, second: Option<u64>, failure: Failure) {
+        if let Some(second) = second {
+            self.second(second).failed += 1;
+        }
+        self.failed(failure);
     }
 
     /// A failure.
@@ -110,5 +138,24 @@ impl Tally {
         }
         self.sessions_opened += other.sessions_opened;
         self.connections_opened += other.connections_opened;
+        self.bytes += other.bytes;
+        for (n, second) in (0..).zip(other.seconds) {
+            let mine = self.second(n);
+            mine.failed += second.failed;
+            mine.latency.add(&second.latency).expect("all histograms have the same bounds");
+        }
     }
+
+    fn second(&mut self, n: u64) -> &mut Second {
+        let n = usize::try_from(n).unwrap_or(LONGEST).min(LONGEST);
+        while self.seconds.len() <= n {
+            self.seconds.push(Second { failed: 0, latency: histogram(2) });
+        }
+        &mut self.seconds[n]
+    }
+}
+
+/// Latencies in nanoseconds, with this many digits.
+fn histogram(digits: u8) -> Histogram<u64> {
+    Histogram::new_with_bounds(1, MAX_NANOS, digits).expect("the bounds are constants in order")
 }

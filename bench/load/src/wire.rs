@@ -1,11 +1,12 @@
 //! One HTTP/1.1 connection: a request out in one write, its whole answer in.
 
 use std::io;
-use std::net::SocketAddr;
 
 use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+
+use crate::plan::Target;
+use crate::tls::Stream;
 
 /// An answer may have this many bytes.
 const MAX_ANSWER: usize = 256 << 20;
@@ -13,7 +14,7 @@ const MAX_HEAD: usize = 64 << 10;
 
 /// A connection and what was read from it.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// The current answer from its first byte.
     read: Vec<u8>,
     /// A chunked body without its chunks.
@@ -51,31 +52,14 @@ enum Framing {
 
 impl Connection {
     /// Connects.
-    pub(crate) async fn open(addr: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(addr).await?;
-        stream.set_nodelay(true)?;
+    pub(crate) async fn open(target: &Target) -> io::Result<Self> {
+        let stream = Stream::open(target.addr, target.tls.as_ref()).await?;
         Ok(Self { stream, read: Vec::with_capacity(8 << 10), decoded: Vec::new() })
     }
 
     /// Sends a request and reads its answer.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
-        self.read.clear();
-        self.stream.write_all(request).await?;
-        let (head, at) = loop {
-            if let Some(end) = memmem::find(&self.read, b"\r\n\r\n") {
-                let head = parse_head(&self.read[..end + 2])?;
-                if head.status >= 200 {
-                    break (head, end + 4);
-                }
-                // an interim answer; the final one follows
-                self.read.drain(..end + 4);
-                continue;
-            }
-            if self.read.len() > MAX_HEAD {
-                return Err(malformed("head too large"));
-            }
-            self.fill().await?;
-        };
+        let (head, at) = self.ask(request).await?;
         let body = match head.framing {
             Framing::Empty => &[],
             Framing::Length(length) => {
@@ -91,6 +75,41 @@ impl Connection {
         };
         let Head { status, event_stream, session, close, .. } = head;
         Ok(Answer { status, event_stream, session, close, body })
+    }
+
+    /// Sends a request and reads only the head of its answer, which goes on for as long as the connection is kept.
+    pub(crate) async fn listen(&mut self, request: &[u8]) -> io::Result<Answer<'_>> {
+        let (Head { status, event_stream, session, .. }, at) = self.ask(request).await?;
+        Ok(Answer { status, event_stream, session, close: false, body: &self.read[at..] })
+    }
+
+    /// Reads until the connection ends; what comes is dropped.
+    pub(crate) async fn drain(&mut self) {
+        while self.fill().await.is_ok() {
+            self.read.clear();
+        }
+    }
+
+    /// Sends a request and reads the head of its answer; also where the body begins.
+    async fn ask(&mut self, request: &[u8]) -> io::Result<(Head, usize)> {
+        self.read.clear();
+        self.stream.write_all(request).await?;
+        self.stream.flush().await?;
+        loop {
+            if let Some(end) = memmem::find(&self.read, b"\r\n\r\n") {
+                let head = parse_head(&self.read[..end + 2])?;
+                if head.status >= 200 {
+                    return Ok((head, end + 4));
+                }
+                // an interim answer; the final one follows
+                self.read.drain(..end + 4);
+                continue;
+            }
+            if self.read.len() > MAX_HEAD {
+                return Err(malformed("head too large"));
+            }
+            self.fill().await?;
+        }
     }
 
     async fn chunks(&mut self, mut at: usize) -> io::Result<()> {
@@ -154,7 +173,7 @@ fn parse_head(head: &[u8]) -> io::Result<Head> {
     Ok(parsed)
 }
 
-fn malformed(what: &'static str) -> io::Error {
+pub(crate) fn malformed(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 

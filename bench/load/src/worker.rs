@@ -9,7 +9,7 @@ use tokio::sync::Barrier;
 
 use crate::args::Method;
 use crate::check::Check;
-use crate::plan::{Plan, Target};
+use crate::plan::Plan;
 use crate::session::{Link, Session};
 use crate::tally::{Class, Failure, Tally};
 
@@ -62,12 +62,11 @@ enum SlotState {
 /// Runs the index-th connection from its first session to the end of the load.
 pub(crate) async fn work(shared: &Shared, tally: &RefCell<Tally>, index: usize) {
     let plan = &shared.plan;
-    let target: &Target = &plan.targets[index % plan.targets.len()];
     let now = Instant::now();
     let mut worker = Worker {
         shared,
         tally,
-        link: Link::new(target, plan.timeout),
+        link: Link::new(plan, index),
         slots: slots(plan, index),
         turn: 0,
         window: Window { begin: now, measure: now, end: None },
@@ -172,6 +171,7 @@ impl Worker<'_> {
     async fn one(&mut self, start: Instant) {
         let turn = self.turn;
         self.turn = (turn + 1) % self.slots.len();
+        let before = self.link.read;
         let done = match self.shared.plan.method {
             Method::Session => self.whole_session(turn).await,
             _ => self.request(turn).await,
@@ -179,12 +179,14 @@ impl Worker<'_> {
         let now = Instant::now();
         match done {
             Ok(()) if now >= self.window.measure && self.window.end.is_none_or(|end| now <= end) => {
-                self.tally.borrow_mut().answered(now - start);
+                let second = (now - self.window.measure).as_secs();
+                self.tally.borrow_mut().answered(now - start, second, self.link.read - before);
             }
             Ok(()) => {}
             Err(failure) => {
                 let refused = failure.class == Class::Connect;
-                self.tally.borrow_mut().failed(failure);
+                let second = now.checked_duration_since(self.window.measure).map(|d| d.as_secs());
+                self.tally.borrow_mut().failed_in(second, failure);
                 if refused {
                     tokio::time::sleep(RECONNECT).await;
                 }

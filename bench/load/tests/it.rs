@@ -1,7 +1,9 @@
 //! The binary against mocks.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tidegate_bench_mock::{Control, Mock, Options};
@@ -110,4 +112,60 @@ fn a_dropped_session_is_counted_and_replaced() {
     let report = report(&run.join().unwrap());
     assert_eq!((&report["sessions_dropped"], &report["sessions_opened"]), (&4.into(), &8.into()), "{report}");
     assert_eq!(report["requests"], 196);
+}
+
+/// A certificate for loopback that vouches for itself, as options of a mock and of the load.
+fn certified(dir: &Path) -> (Options, String) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (cert, key) = (dir.join("cert.pem"), dir.join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let ca = cert.display().to_string();
+    (Options { tls_cert: Some(cert), tls_key: Some(key), ..Options::default() }, ca)
+}
+
+#[test]
+fn tls_and_http_2_carry_the_same_requests() {
+    let dir = tempfile::tempdir().unwrap();
+    let (tls, ca) = certified(dir.path());
+    let count = ["--requests", "60", "--sessions", "3", "--same"];
+    check(Options { h2: true, ..Options::default() }, &[&count[..], &["--h2"]].concat(), 60);
+    for (h2, more) in [(false, &[][..]), (true, &["--h2"])] {
+        let mock = Mock::start(Options { h2, ..tls.clone() }).unwrap();
+        let url = mock.url().replace("http:", "https:");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate-load"));
+        let output =
+            command.args(["--url", &url, "--json", "--ca", &ca]).args(count).args(more).output().unwrap();
+        let report = report(&output);
+        assert_eq!((&report["requests"], &report["failed"]), (&60.into(), &0.into()), "{report}");
+        assert_eq!(mock.stats().connections_accepted, 3);
+    }
+}
+
+#[test]
+fn the_series_and_the_bytes_add_up_to_the_whole() {
+    let mock = Mock::start(Options::default()).unwrap();
+    let output = load(&mock, &["--tool", "big", "--args", r#"{"bytes":1000}"#, "--duration", "1500ms"]);
+    let report = report(&output);
+    let series = report["series"].as_array().unwrap();
+    let requests: u64 = series.iter().map(|second| second["requests"].as_u64().unwrap()).sum();
+    assert_eq!((series.len(), Some(requests)), (2, report["requests"].as_u64()), "{report}");
+    assert!((1000.0..1200.0).contains(&report["bytes_per_request"].as_f64().unwrap()), "{report}");
+    let percentiles = report["latency_us"]["percentiles"].as_array().unwrap();
+    assert!(percentiles.windows(2).all(|two| two[0][1].as_f64() <= two[1][1].as_f64()), "{report}");
+}
+
+#[test]
+fn sessions_and_streams_are_held_until_the_input_ends() {
+    let mock = Mock::start(Options { get_stream: true, ..Options::default() }).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate-load"));
+    command.args(["--url", &mock.url(), "--hold", "--streams", "--sessions", "40"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let held = r#"{"sessions":40,"streams":40,"failed":0,"example":null}"#;
+    assert_eq!(lines.next().unwrap(), held);
+    assert_eq!((mock.stats().sessions_open, mock.stats().streams_open), (40, 40));
+    drop(child.stdin.take());
+    assert_eq!(lines.next().unwrap(), held);
+    assert!(child.wait().unwrap().success());
 }

@@ -1,6 +1,7 @@
 //! What a mock is started with.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 /// The fixed properties of a mock; what changes while it runs is in [`crate::Control`].
 #[derive(Clone, Debug, clap::Args)]
@@ -38,6 +39,15 @@ pub struct Options {
     /// Answer every `tools/call` as an SSE stream of one event instead of JSON
     #[arg(long)]
     pub sse_answers: bool,
+    /// Speak HTTP/2 by prior knowledge, with --tls-cert by ALPN, instead of HTTP/1.1
+    #[arg(long)]
+    pub h2: bool,
+    /// Certificate chain to serve TLS with, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -54,6 +64,9 @@ impl Default for Options {
             stateless: false,
             get_stream: false,
             sse_answers: false,
+            h2: false,
+            tls_cert: None,
+            tls_key: None,
         }
     }
 }

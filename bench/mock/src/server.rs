@@ -5,17 +5,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
+use tokio_rustls::TlsAcceptor;
 
 use crate::control::Control;
 use crate::line::{Line, Stream};
 use crate::options::Options;
 use crate::state::State;
 use crate::stats::Stats;
+use crate::tls;
 
 const BACKLOG: u32 = 4096;
 /// Between two looks of [`Mock::eventually`].
@@ -59,7 +62,8 @@ impl Mock {
         };
         let addr = listener.local_addr()?;
         let state = Arc::new(State::new(options));
-        runtime.spawn(accept(listener, state.clone()));
+        let tls = tls::acceptor(&state.options)?;
+        runtime.spawn(accept(listener, tls, state.clone()));
         Ok(Self { addr, state, runtime: Some(runtime) })
     }
 
@@ -120,11 +124,11 @@ fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-async fn accept(listener: TcpListener, state: Arc<State>) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(serve(stream, state.clone()));
+                tokio::spawn(greet(stream, tls.clone(), state.clone()));
             }
             // out of file descriptors: others may be given back meanwhile
             Err(_) => tokio::time::sleep(LOOK).await,
@@ -132,18 +136,42 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
     }
 }
 
-async fn serve(stream: TcpStream, state: Arc<State>) {
+/// One connection from its beginning; without the handshake that it needs it ends.
+async fn greet(stream: TcpStream, tls: Option<TlsAcceptor>, state: Arc<State>) {
     state.counters.connections_accepted.add(1);
     let _closed = CountClosed(&state);
     // without it small answers wait for acknowledgements; a socket that refuses is gone anyway
     let _ = stream.set_nodelay(true);
     let line = Arc::new(Line::default());
-    let service = service_fn(|request| crate::http::answer(state.clone(), line.clone(), request));
-    let stream = TokioIo::new(Stream::new(stream, line.clone()));
-    let connection = http1::Builder::new().pipeline_flush(true).serve_connection(stream, service);
-    tokio::select! {
+    let stream = Stream::new(stream, line.clone());
+    match tls {
+        None => serve(stream, line, state.clone()).await,
+        Some(tls) => {
+            if let Ok(stream) = tls.accept(stream).await {
+                serve(stream, line, state.clone()).await;
+            }
+        }
+    }
+}
+
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    line: Arc<Line>,
+    state: Arc<State>,
+) {
+    let shared = state.clone();
+    let service = service_fn(move |request| crate::http::answer(shared.clone(), line.clone(), request));
+    let stream = TokioIo::new(stream);
+    let connection = async {
         // an error is a client that went away or sent what is not HTTP: nothing to tell it
-        _ = connection => {}
+        if state.options.h2 {
+            let _ = http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service).await;
+        } else {
+            let _ = http1::Builder::new().pipeline_flush(true).serve_connection(stream, service).await;
+        }
+    };
+    tokio::select! {
+        () = connection => {}
         () = state.close.notified() => {}
     }
 }

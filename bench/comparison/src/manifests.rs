@@ -1,0 +1,43 @@
+//! The manifests of the gateway under measurement.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::{fs, io};
+
+const API: &str = "toolhive.stacklok.dev/v1beta1";
+
+/// A virtual server `demo` over a workload `bN` for each address, whose tools have the name of the workload in front.
+pub(crate) fn write(folder: &Path, backends: &[String]) -> io::Result<()> {
+    let mut text = format!("apiVersion: {API}\nkind: MCPGroup\nmetadata: {{name: demo}}\nspec: {{}}\n");
+    for (n, address) in backends.iter().enumerate() {
+        // writing to a string does not fail
+        let _ = write!(text, "---\n{}", server(&format!("b{n}"), address));
+    }
+    replace(folder, "demo.yaml", &text)?;
+    replace(folder, "vmcp.yaml", &virtual_server(30))
+}
+
+/// A backend at this address.
+pub(crate) fn server(name: &str, address: &str) -> String {
+    format!(
+        "apiVersion: {API}\nkind: MCPServer\nmetadata:\n  name: {name}\n  annotations: {{tidegate.dev/endpoint: \"{address}\"}}\n\
+         spec:\n  groupRef: {{name: demo}}\n  image: mock\n  transport: streamable-http\n"
+    )
+}
+
+/// The virtual server with this bound of a call, in seconds.
+pub(crate) fn virtual_server(seconds: u64) -> String {
+    format!(
+        "apiVersion: {API}\nkind: VirtualMCPServer\nmetadata: {{name: demo}}\nspec:\n  groupRef: {{name: demo}}\n\
+         \x20 incomingAuth: {{type: anonymous}}\n  config:\n    aggregation:\n      conflictResolution: prefix\n\
+         \x20     conflictResolutionConfig: {{prefixFormat: \"{{workload}}_\"}}\n    operational:\n      timeouts:\n\
+         \x20       default: {seconds}s\n"
+    )
+}
+
+/// Writes a file as editors do: beside it, then renamed over it.
+pub(crate) fn replace(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    let beside = folder.join(format!(".{name}.new"));
+    fs::write(&beside, text)?;
+    fs::rename(beside, folder.join(name))
+}
