@@ -127,7 +127,8 @@ async fn exchange_at(
             }
         }
         let connect = b.connect_timeout().unwrap_or(gw.options.connect);
-        let stream = upstream::connect(gw, b, endpoint, limit.min(connect)).await?;
+        // boxed: it is rare, and its state is many times what the rest of the request needs
+        let stream = Box::pin(upstream::connect(gw, b, endpoint, limit.min(connect))).await?;
         on_stream(b, stream, request).await
     };
     tokio::time::timeout(limit, whole).await.unwrap_or(Err(ExchangeError::Timeout(limit)))
