@@ -1,32 +1,24 @@
-//! The Pingora application behind every listener. HTTP/1.1 is ours ([`crate::conn`]); a connection that
-//! begins with the HTTP/2 preface goes to Pingora's HTTP/2, behind which the same pipeline runs ([`crate::h2`]).
+//! One client connection, from its first byte to its end. HTTP/1.1 is ours ([`crate::conn`]) and runs on the bare socket;
+//! a connection that begins with the HTTP/2 preface goes to Pingora's HTTP/2, behind which the same pipeline runs
+//! ([`crate::h2`]).
 
 use crate::conn::{self, Outcome, Peer, Site};
 use crate::h2::H2;
-use async_trait::async_trait;
 use pingora_core::apps::ServerApp;
-use pingora_core::protocols::Stream;
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
 use pingora_core::server::ShutdownWatch;
 use std::sync::Arc;
+use tokio::net::TcpStream;
 
 /// MCP with one client.
-pub(crate) struct Mcp {
-    pub(crate) site: Arc<Site>,
-    pub(crate) peer: Peer,
-}
-
-#[async_trait]
-impl ServerApp for Mcp {
-    async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        match conn::serve(&mut stream, &self.site, self.peer).await {
-            Outcome::Closed | Outcome::Stalled => None,
-            Outcome::Http2(read) => {
-                // the preface is given back, for Pingora to find
-                let mut plain = stream.into_any().downcast::<L4Stream>().ok()?;
-                plain.rewind(&read);
-                Arc::new(H2::new(self.site.clone(), self.peer)).process_new(plain, shutdown).await
-            }
+pub(crate) async fn serve(mut stream: TcpStream, site: Arc<Site>, peer: Peer, shutdown: &ShutdownWatch) {
+    match conn::serve(&mut stream, &site, peer).await {
+        Outcome::Closed | Outcome::Stalled => {}
+        Outcome::Http2(read) => {
+            let mut stream = L4Stream::from(stream);
+            // the preface is given back, for Pingora to find
+            stream.rewind(&read);
+            Arc::new(H2::new(site, peer)).process_new(Box::new(stream), shutdown).await;
         }
     }
 }

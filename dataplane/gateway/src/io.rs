@@ -1,10 +1,10 @@
 //! Byte streams as the request path sees them: polled, vectored, nothing else.
 
-use pingora_core::protocols::Stream;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Poll::Ready, ready};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::net::TcpStream;
 
 /// A connected byte stream.
 pub(crate) trait Io: Unpin + Send + 'static {
@@ -14,12 +14,15 @@ pub(crate) trait Io: Unpin + Send + 'static {
     fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 }
 
-impl Io for Stream {
+/// Plain TCP holds nothing back: there is nothing to flush.
+impl Io for TcpStream {
+    #[inline]
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         read(self, cx, buf)
     }
+    #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        write(self, cx, bufs).map_ok(|(n, _)| n)
+        put(self, cx, bufs)
     }
 }
 
@@ -33,7 +36,13 @@ impl Io for DuplexStream {
     }
 }
 
-fn read<S: AsyncRead + Unpin>(s: &mut S, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+/// Reads what is there.
+#[inline]
+pub(crate) fn read<S: AsyncRead + Unpin>(
+    s: &mut S,
+    cx: &mut Context<'_>,
+    buf: &mut [u8],
+) -> Poll<io::Result<usize>> {
     let mut b = ReadBuf::new(buf);
     Pin::new(s).poll_read(cx, &mut b).map_ok(|()| b.filled().len())
 }
@@ -45,17 +54,28 @@ pub(crate) fn write<S: AsyncWrite + Unpin>(
     cx: &mut Context<'_>,
     bufs: &[IoSlice<'_>],
 ) -> Poll<io::Result<(usize, bool)>> {
-    let n = match bufs {
-        [one] => ready!(Pin::new(&mut *s).poll_write(cx, one))?,
-        _ => ready!(Pin::new(&mut *s).poll_write_vectored(cx, bufs))?,
-    };
-    if n == 0 && bufs.iter().any(|b| !b.is_empty()) {
-        return Ready(Err(io::ErrorKind::WriteZero.into()));
-    }
+    let n = ready!(put(s, cx, bufs))?;
     match flush(s, cx) {
         Ready(Err(e)) => Ready(Err(e)),
         flushed => Ready(Ok((n, flushed.is_pending()))),
     }
+}
+
+/// Hands over what it takes in one go.
+#[inline]
+fn put<S: AsyncWrite + Unpin>(
+    s: &mut S,
+    cx: &mut Context<'_>,
+    bufs: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    let n = match bufs {
+        [one] => ready!(Pin::new(s).poll_write(cx, one))?,
+        _ => ready!(Pin::new(s).poll_write_vectored(cx, bufs))?,
+    };
+    if n == 0 && bufs.iter().any(|b| !b.is_empty()) {
+        return Ready(Err(io::ErrorKind::WriteZero.into()));
+    }
+    Ready(Ok(n))
 }
 
 /// Sends what is held back.

@@ -1,4 +1,4 @@
-//! Connecting to backends: name resolution, the guard against forbidden addresses, TCP and TLS by
+//! Connecting to backends: name resolution, the guard against forbidden addresses, TCP, and TLS by
 //! Pingora's connector. Pooling is the threads' own ([`crate::local`]).
 
 use crate::backend::BackendState;
@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tidegate_proto::table::Egress;
+use tokio::net::TcpStream;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -25,19 +26,29 @@ pub(crate) enum ConnectError {
     #[error("{0} resolves to no address that may be dialled")]
     Forbidden(String),
     #[error("cannot connect")]
-    Connect(#[source] Box<pingora_core::Error>),
+    Tcp(#[source] io::Error),
+    #[error("cannot connect over TLS")]
+    Tls(#[source] Box<pingora_core::Error>),
     #[error("no connection within {0:?}")]
     Timeout(Duration),
 }
 
 /// A connection to a backend, counted while it is open.
 pub(crate) struct Upstream {
-    stream: Stream,
-    /// TLS holds back some of what was written
-    unflushed: bool,
+    wire: Wire,
     /// where it leads
     endpoint: Arc<Endpoint>,
     _open: Counted,
+}
+
+/// What it runs on: the bare socket where that is enough, since every layer is paid for with each read and write.
+enum Wire {
+    Tcp(TcpStream),
+    Tls {
+        stream: Stream,
+        /// some of what was written is held back
+        unflushed: bool,
+    },
 }
 
 /// One of the open connections.
@@ -66,20 +77,32 @@ impl Drop for Counted {
 }
 
 impl Io for Upstream {
+    #[inline]
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.unflushed {
-            match crate::io::flush(&mut self.stream, cx) {
-                Poll::Ready(Ok(())) => self.unflushed = false,
-                Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
-                Poll::Pending => {}
+        match &mut self.wire {
+            Wire::Tcp(stream) => stream.poll_read(cx, buf),
+            Wire::Tls { stream, unflushed } => {
+                if *unflushed {
+                    match crate::io::flush(stream, cx) {
+                        Poll::Ready(Ok(())) => *unflushed = false,
+                        Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+                        Poll::Pending => {}
+                    }
+                }
+                crate::io::read(stream, cx, buf)
             }
         }
-        self.stream.poll_read(cx, buf)
     }
+    #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let (n, unflushed) = ready!(crate::io::write(&mut self.stream, cx, bufs))?;
-        self.unflushed = unflushed;
-        Poll::Ready(Ok(n))
+        match &mut self.wire {
+            Wire::Tcp(stream) => stream.poll_write(cx, bufs),
+            Wire::Tls { stream, unflushed } => {
+                let (n, left) = ready!(crate::io::write(stream, cx, bufs))?;
+                *unflushed = left;
+                Poll::Ready(Ok(n))
+            }
+        }
     }
 }
 
@@ -93,7 +116,11 @@ impl Upstream {
 impl ConnectError {
     /// Does nobody listen there?
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Connect(e) if *e.etype() == ErrorType::ConnectRefused)
+        match self {
+            Self::Tcp(e) => e.kind() == io::ErrorKind::ConnectionRefused,
+            Self::Tls(e) => *e.etype() == ErrorType::ConnectRefused,
+            _ => false,
+        }
     }
 
     /// In a few words, for a client: no address is shown.
@@ -101,7 +128,7 @@ impl ConnectError {
         match self {
             Self::Resolve(..) => "name resolution failed",
             Self::Forbidden(_) => "address not allowed",
-            Self::Connect(_) => "connection refused or broken",
+            Self::Tcp(_) | Self::Tls(_) => "connection refused or broken",
             Self::Timeout(_) => "connection timed out",
         }
     }
@@ -147,10 +174,10 @@ async fn connect_counted(
 ) -> Result<Upstream, ConnectError> {
     let attempt = tokio::time::timeout(limit, dial(gw, b, endpoint));
     match attempt.await.unwrap_or(Err(ConnectError::Timeout(limit))) {
-        Ok(stream) => {
+        Ok(wire) => {
             inc(&b.shared.stats.connects);
             endpoint.reached();
-            Ok(Upstream { stream, unflushed: false, endpoint: endpoint.clone(), _open: counted })
+            Ok(Upstream { wire, endpoint: endpoint.clone(), _open: counted })
         }
         Err(e) => {
             inc(&b.shared.stats.connect_failures);
@@ -161,18 +188,29 @@ async fn connect_counted(
     }
 }
 
-async fn dial(gw: &Gateway, b: &BackendState, endpoint: &Endpoint) -> Result<Stream, ConnectError> {
+async fn dial(gw: &Gateway, b: &BackendState, endpoint: &Endpoint) -> Result<Wire, ConnectError> {
     let mut last = None;
     for addr in resolve(endpoint, b.spec.egress).await? {
-        let sni = if b.spec.tls { endpoint.host.clone() } else { String::new() };
-        let mut peer = HttpPeer::new(addr, b.spec.tls, sni);
-        peer.options.alpn = ALPN::H1;
-        match gw.connector.new_stream(&peer).await {
-            Ok(stream) => return Ok(stream),
-            Err(e) => last = Some(ConnectError::Connect(e)),
+        let attempt = if b.spec.tls { tls(gw, addr, &endpoint.host).await } else { tcp(addr).await };
+        match attempt {
+            Ok(wire) => return Ok(wire),
+            Err(e) => last = Some(e),
         }
     }
     Err(last.unwrap_or_else(|| ConnectError::Forbidden(endpoint.host.clone())))
+}
+
+async fn tcp(addr: SocketAddr) -> Result<Wire, ConnectError> {
+    let stream = TcpStream::connect(addr).await.map_err(ConnectError::Tcp)?;
+    stream.set_nodelay(true).map_err(ConnectError::Tcp)?;
+    Ok(Wire::Tcp(stream))
+}
+
+async fn tls(gw: &Gateway, addr: SocketAddr, host: &str) -> Result<Wire, ConnectError> {
+    let mut peer = HttpPeer::new(addr, true, host.to_owned());
+    peer.options.alpn = ALPN::H1;
+    let stream = gw.connector.new_stream(&peer).await.map_err(ConnectError::Tls)?;
+    Ok(Wire::Tls { stream, unflushed: false })
 }
 
 /// The addresses of an endpoint that may be dialled. Checked after resolution: a name that is allowed may

@@ -1,7 +1,7 @@
 //! The worker threads: each is a Pingora service with one thread, its own listening sockets and its own
 //! upstream connections. The shared port and the ports of virtual servers are accepted by the same loop.
 
-use crate::app::Mcp;
+use crate::app;
 use crate::clients::{Place, What};
 use crate::conn::{Peer, Site};
 use crate::idle::{self, Wakeable};
@@ -11,9 +11,6 @@ use crate::ports::{self, Port, PortSet};
 use crate::refuse::Porter;
 use crate::state::Gateway;
 use async_trait::async_trait;
-use pingora_core::apps::ServerApp;
-use pingora_core::protocols::Stream;
-use pingora_core::protocols::l4::stream::Stream as L4Stream;
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service;
 use std::collections::HashMap;
@@ -230,13 +227,12 @@ impl Acceptor {
         let _ = stream.set_nodelay(true);
         let loopback = stream.local_addr().is_ok_and(|a| a.ip().to_canonical().is_loopback());
         let peer = Peer { address: from.ip().to_canonical(), loopback };
-        let app = Arc::new(Mcp { site: self.site.clone(), peer });
+        let site = self.site.clone();
         let shutdown = self.shutdown.clone();
         tokio::spawn(async move {
             let _place = place;
             let _wakeable = Wakeable::register().await;
-            let stream: Stream = Box::new(L4Stream::from(stream));
-            app.process_new(stream, &shutdown).await;
+            app::serve(stream, site, peer, &shutdown).await;
         });
     }
 }
