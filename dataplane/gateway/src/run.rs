@@ -70,7 +70,9 @@ pub fn run(gw: Arc<Gateway>, serve: Serve) -> Result<(), RunError> {
             "serving last-known-good until a control plane answers"
         );
     }
-    let mut server = Server::new_with_opt_and_conf(None, ServerConf { threads: 1, ..ServerConf::default() });
+    // every service has one thread: nobody is there to steal its work, so none is spent on keeping it stealable
+    let conf = ServerConf { threads: 1, work_stealing: false, ..ServerConf::default() };
+    let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let porter = Arc::new(Porter::new());
     for (index, socket) in shared.into_iter().enumerate() {
