@@ -84,8 +84,9 @@ impl Conn<'_> {
                         moved
                     })
                     .await;
+                    self.now = Instant::now();
                     if let Ended::Complete { reusable: true } = ended {
-                        local(|l| l.pool.put(&call.admitted.member.backend, up, Instant::now()));
+                        local(|l| l.pool.put(&call.admitted.member.backend, up, self.now));
                     }
                     ended
                 }
@@ -221,7 +222,7 @@ impl Conn<'_> {
         }
         match ended {
             Ended::Complete { .. } => {
-                b.shared.stats.latency(call.arrival.at.elapsed());
+                b.shared.stats.latency(self.now.saturating_duration_since(call.arrival.at));
                 call.record.end = End::Ok;
                 return !call.arrival.close && !answer.ends_connection();
             }

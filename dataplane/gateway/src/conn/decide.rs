@@ -28,6 +28,7 @@ impl Conn<'_> {
         body: &[u8],
     ) -> Step {
         let arrival = Arrival { close: head.close || self.site.gw.is_draining(), ..self.arrival() };
+        self.now = arrival.at;
         self.id.clear();
         let snapshot = self.site.gw.snapshot();
         let (server, endpoint) = match self.locate(&snapshot, head) {

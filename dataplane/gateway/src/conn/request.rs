@@ -29,6 +29,8 @@ pub(super) struct Conn<'s> {
     /// no use looking at `pend` before it has this many bytes
     want: usize,
     pub(super) deadline: Deadline,
+    /// the clock as last read in this poll or just before: reading it anew costs more than all that is done with it
+    pub(super) now: Instant,
     /// the raw id of the request in hand; kept to answer and to cancel it
     pub(super) id: Vec<u8>,
     chunked: Option<ChunkedBody>,
@@ -70,12 +72,14 @@ enum Looked {
 
 impl<'s> Conn<'s> {
     pub(super) fn new(site: &'s Site, peer: Peer) -> Self {
+        let now = Instant::now();
         Self {
             site,
             peer,
             pend: Vec::new(),
             want: 0,
-            deadline: Deadline::new(Instant::now(), site.gw.options.idle),
+            deadline: Deadline::new(now, site.gw.options.idle),
+            now,
             id: Vec::new(),
             chunked: None,
             continued: false,
@@ -111,13 +115,14 @@ impl<'s> Conn<'s> {
                 None => return false,
             }
         }
+        self.now = Instant::now();
         true
     }
 
     /// The next request, acted on.
     pub(super) async fn next<C: Io>(&mut self, io: &mut C) -> Step {
         self.leaving = false;
-        self.deadline.arm(Instant::now(), self.site.gw.options.idle);
+        self.deadline.arm(self.now, self.site.gw.options.idle);
         poll_fn(|cx| self.poll_next(cx, io)).await
     }
 
