@@ -27,9 +27,15 @@ pub(crate) enum Field {
     ProtocolVersion,
     RetryAfter,
     Session,
+    /// One of [`TOLD`]: goes on.
+    Told(u8),
     TransferEncoding,
     Upgrade,
 }
+
+/// Fields of a request that say who calls and carry the trace: the way of every call reads them, so they are found
+/// while the head is read.
+pub(crate) const TOLD: [&str; 4] = ["user-agent", "traceparent", "tracestate", "baggage"];
 
 /// The meaning of a field of a request.
 #[inline]
@@ -51,11 +57,15 @@ pub(crate) fn of_request(name: &str) -> Field {
         6 if is!("cookie") => Field::Drop,
         7 if is!("upgrade") => Field::Upgrade,
         7 if is!("trailer") => Field::Drop,
+        7 if is!("baggage") => Field::Told(3),
         8 if is!("mcp-name") => Field::McpName,
         9 if is!("forwarded") || is!("x-real-ip") => Field::Drop,
         10 if is!("connection") => Field::Connection,
         10 if is!("mcp-method") => Field::McpMethod,
         10 if is!("keep-alive") => Field::Drop,
+        10 if is!("user-agent") => Field::Told(0),
+        10 if is!("tracestate") => Field::Told(2),
+        11 if is!("traceparent") => Field::Told(1),
         12 if is!("content-type") => Field::ContentType,
         13 if is!("authorization") => Field::Authorization,
         13 if is!("last-event-id") => Field::LastEventId,

@@ -30,7 +30,7 @@ impl Connection {
             let name = str::from_utf8(option).ok().filter(|_| class::all(option, class::TOKEN));
             match of(name.ok_or(HttpError::BadRequest("connection"))?) {
                 Field::Drop => {}
-                Field::Pass if self.nominated < MAX_NOMINATED => self.nominated += 1,
+                Field::Pass | Field::Told(_) if self.nominated < MAX_NOMINATED => self.nominated += 1,
                 Field::Upgrade => return Err(HttpError::NotImplemented("upgrade")),
                 _ => return Err(HttpError::BadRequest("connection names a field it must not")),
             }

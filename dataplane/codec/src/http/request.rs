@@ -51,6 +51,8 @@ pub struct RequestHead<'h, 'b> {
     pub expect_continue: bool,
     /// `Connection: close`: no request follows this one.
     pub close: bool,
+    /// the first of each of [`field::TOLD`]
+    told: [Option<&'b [u8]>; field::TOLD.len()],
     fields: &'h [Header<'b>],
     /// which of them may go on to a backend, one bit each
     pass: u64,
@@ -105,6 +107,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             target,
             head_len,
             fields,
+            told: [None; field::TOLD.len()],
             framing: Framing::None,
             host: b"",
             session: None,
@@ -155,6 +158,10 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         let v = f.value;
         match field::of_request(f.name) {
             Field::Pass | Field::RetryAfter => return Ok(true),
+            Field::Told(i) => {
+                self.told[usize::from(i)].get_or_insert(v);
+                return Ok(true);
+            }
             Field::Drop => {}
             Field::Accept => {
                 self.accept.get_or_insert(v);
@@ -196,6 +203,16 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         while left != 0 {
             field::write(out, &self.fields[left.trailing_zeros() as usize]);
             left &= left - 1;
+        }
+    }
+
+    /// Appends who calls and the trace: `User-Agent`, `traceparent`, `tracestate` and `baggage`, the first of each.
+    #[inline]
+    pub fn write_told(&self, out: &mut Vec<u8>) {
+        for (name, value) in field::TOLD.into_iter().zip(self.told) {
+            if let Some(value) = value {
+                field::write(out, &Header { name, value });
+            }
         }
     }
 

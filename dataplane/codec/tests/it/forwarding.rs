@@ -23,6 +23,17 @@ fn what_a_backend_needs_goes_on_in_order_and_as_written() {
 }
 
 #[test]
+fn who_calls_and_the_trace_are_told_once_each() {
+    let bytes = "POST /mcp HTTP/1.1\r\nHost: a\r\nBaggage: b=1\r\nTRACESTATE: s=1\r\nuser_agent: no\r\nTraceParent: 00-1\r\n\
+        User-Agent: x/1\r\nuser-agent: y/2\r\nuser-agents: no\r\n\r\n";
+    let (mut h, mut out) = (headers(), vec![]);
+    let head = request(bytes.as_bytes(), &mut h).unwrap().unwrap();
+    head.write_told(&mut out);
+    let expected = "user-agent: x/1\r\ntraceparent: 00-1\r\ntracestate: s=1\r\nbaggage: b=1\r\n";
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+}
+
+#[test]
 fn what_is_not_for_a_backend_stays_here() {
     for name in [
         "Connection",

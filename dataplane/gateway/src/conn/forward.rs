@@ -29,9 +29,6 @@ use tidegate_dataplane_core::fault::Fault;
 /// Up to this size a body is copied behind its head, above it is a slice of its own.
 const COPY: usize = 4096;
 
-/// Fields of the client's request that every backend may see: who calls, and the trace.
-const FORWARDED: [&str; 4] = ["user-agent", "traceparent", "tracestate", "baggage"];
-
 impl Conn<'_> {
     pub(super) fn tools_call<C: Io>(
         &mut self,
@@ -205,10 +202,11 @@ pub(super) fn write_call_end(out: &mut Vec<u8>, link: Link<'_>, len: usize) {
     out.extend_from_slice(b"\r\n\r\n");
 }
 
-/// The client's fields that go on: the few above, and those that the virtual server lists.
+/// The client's fields that go on: who calls and the trace, which every backend may see, and those that the virtual
+/// server lists.
 pub(super) fn write_fields(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, server: &Server) {
-    let listed = server.spec.passthrough_headers.iter().map(String::as_str);
-    for name in FORWARDED.into_iter().chain(listed) {
+    head.write_told(out);
+    for name in &server.spec.passthrough_headers {
         if let Some(value) = head.header(name) {
             out.extend_from_slice(name.as_bytes());
             out.extend_from_slice(b": ");
