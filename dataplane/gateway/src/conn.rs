@@ -22,7 +22,6 @@ mod stream;
 
 use crate::io::Io;
 use crate::state::Gateway;
-use call::Call;
 use slow::Slow;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -56,15 +55,14 @@ pub(crate) enum Outcome {
 }
 
 /// What a request led to.
-#[expect(clippy::large_enum_variant, reason = "the path of a call allocates nothing")]
 enum Step {
     /// Answered; what could not be written yet, and whether the connection ends.
     Replied {
         rest: Vec<u8>,
         close: bool,
     },
-    /// On its way to a backend.
-    Call(Call),
+    /// On its way to a backend: it is in the connection, since it is too large to be handed from one to the next.
+    Call,
     /// Needs more than one poll.
     Slow(Box<Slow>),
     Http2,
@@ -79,9 +77,9 @@ pub(crate) async fn serve<C: Io>(io: &mut C, site: &Site, peer: Peer) -> Outcome
             Step::End => return Outcome::Closed,
             Step::Http2 => return Outcome::Http2(conn.take_read()),
             Step::Replied { rest, close } => conn.flush(io, &rest).await && !close,
-            Step::Call(call) => {
+            Step::Call => {
                 let _busy = Busy::new(&site.gw);
-                conn.call(io, call).await
+                conn.started_call(io).await
             }
             Step::Slow(slow) => {
                 let _busy = Busy::new(&site.gw);

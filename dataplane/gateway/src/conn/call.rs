@@ -57,15 +57,23 @@ pub(super) struct Call {
 }
 
 impl Conn<'_> {
-    /// Runs a call to its end; false when the client's connection ends with it.
-    pub(super) async fn call<C: Io>(&mut self, io: &mut C, mut call: Call) -> bool {
+    /// Runs the call that was decided on to its end; false when the client's connection ends with it.
+    pub(super) async fn started_call<C: Io>(&mut self, io: &mut C) -> bool {
+        match self.call.take() {
+            Some(mut call) => self.call(io, &mut call).await,
+            None => false,
+        }
+    }
+
+    /// Runs a call to its end.
+    pub(super) async fn call<C: Io>(&mut self, io: &mut C, call: &mut Call) -> bool {
         call.record.tool = Some(call.position);
         self.deadline.arm(call.arrival.at, call.bound);
         let idle = call.admitted.member.idle_timeout.unwrap_or(call.bound);
         let mut answer = Answer::new(call.progress.then_some(idle), call.arrival.close);
         let mut again = Again::default();
         let ended = loop {
-            let ended = match self.send(io, &mut call).await {
+            let ended = match self.send(io, call).await {
                 Err(ended) => ended,
                 Ok(mut up) => {
                     let ended = poll_fn(|cx| {
@@ -94,7 +102,7 @@ impl Conn<'_> {
             if answer.started() || ended.is_final() {
                 break ended;
             }
-            match Box::pin(self.again(io, &mut call, ended, &mut again)).await {
+            match Box::pin(self.again(io, call, ended, &mut again)).await {
                 None => answer = Answer::new(call.progress.then_some(idle), call.arrival.close),
                 Some(ended) => break ended,
             }
@@ -213,7 +221,7 @@ impl Conn<'_> {
         })
     }
 
-    async fn settle<C: Io>(&mut self, io: &mut C, mut call: Call, answer: &Answer, ended: Ended) -> bool {
+    async fn settle<C: Io>(&mut self, io: &mut C, call: &mut Call, answer: &Answer, ended: Ended) -> bool {
         let (verdict, whose) = ended.verdict();
         call.admitted.settle(verdict, whose);
         let b = &call.admitted.member.backend;
@@ -227,12 +235,12 @@ impl Conn<'_> {
                 return !call.arrival.close && !answer.ends_connection();
             }
             Ended::Client => {
-                self.cancel(&call, "client disconnected");
+                self.cancel(call, "client disconnected");
                 return false;
             }
             Ended::Deadline => {
                 inc(&b.shared.stats.timeouts);
-                self.cancel(&call, "timeout");
+                self.cancel(call, "timeout");
             }
             Ended::Unconnected(_) | Ended::Broken(_) | Ended::NotHttp | Ended::NotMcp => {
                 inc(&b.shared.stats.failures);
@@ -242,14 +250,14 @@ impl Conn<'_> {
         }
         // an event stream with progress is bounded by silence
         let limit = answer.idle_bound().unwrap_or(call.bound);
-        let fault = ended.fault(&call, limit);
+        let fault = ended.fault(call, limit);
         if let Some(count) = b.shared.stats.call_failures.add() {
             let answered = answer.started();
             tracing::warn!(backend = %b.spec.id, fault = fault.code(), answered, count, "calls failed");
         }
         if answer.started() {
             call.record.fail(End::Cut, &fault);
-            return self.cut(io, &call, answer, &fault).await;
+            return self.cut(io, call, answer, &fault).await;
         }
         call.record.fail(End::Fault, &fault);
         self.call_fault(io, &fault, call.arrival).await

@@ -79,7 +79,7 @@ impl Conn<'_> {
             // nothing was sent: it waits for another session, if there is a place for one
             return self.wait(cx, io, m, session, name);
         }
-        Step::Call(Call {
+        self.call = Some(Call {
             generation,
             endpoint: Some(endpoint),
             bound: rule.and_then(|r| r.timeout).unwrap_or(member.call_timeout),
@@ -93,7 +93,8 @@ impl Conn<'_> {
             kept,
             progress: m.envelope.progress_token,
             arrival: m.arrival,
-        })
+        });
+        Step::Call
     }
 
     /// Keeps a call that has to wait, if there is room for what it says.

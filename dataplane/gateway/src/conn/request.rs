@@ -1,5 +1,6 @@
 //! Reading requests: until there is a whole one, then it is decided on.
 
+use super::call::Call;
 use super::record;
 use super::reply::{self, id_or_null};
 use super::{Arrival, Peer, Site, Step};
@@ -31,6 +32,8 @@ pub(super) struct Conn<'s> {
     pub(super) deadline: Deadline,
     /// the clock as last read in this poll or just before: reading it anew costs more than all that is done with it
     pub(super) now: Instant,
+    /// a call that was decided on, until it is run
+    pub(super) call: Option<Call>,
     /// the raw id of the request in hand; kept to answer and to cancel it
     pub(super) id: Vec<u8>,
     chunked: Option<ChunkedBody>,
@@ -62,7 +65,6 @@ enum Part {
 }
 
 /// What came of looking at the bytes at hand.
-#[expect(clippy::large_enum_variant, reason = "the path of a call allocates nothing")]
 enum Looked {
     /// More are needed: at least that many in all.
     More { want: usize, part: Part },
@@ -80,6 +82,7 @@ impl<'s> Conn<'s> {
             want: 0,
             deadline: Deadline::new(now, site.gw.options.idle),
             now,
+            call: None,
             id: Vec::new(),
             chunked: None,
             continued: false,

@@ -204,7 +204,7 @@ impl Conn<'_> {
                 return self.call_fault(io, &fault, arrival).await;
             }
         };
-        let call = Call {
+        let mut call = Call {
             bound: rule.and_then(|r| r.timeout).unwrap_or(member.call_timeout),
             record,
             admitted,
@@ -219,7 +219,7 @@ impl Conn<'_> {
             progress,
             arrival,
         };
-        self.call(io, call).await
+        self.call(io, &mut call).await
     }
 
     async fn first_list(&self, server: &Arc<Server>, arrival: Arrival) -> Result<Vec<u8>, Fault> {
