@@ -121,11 +121,18 @@ impl Endpoints {
         list.iter().find(|e| e.id == id).cloned().ok_or(none)
     }
 
-    /// Where a new session goes, but to none of `tried`; counted from now on.
-    pub(crate) fn stay(&self, random: u64, now: Duration, tried: &[EndpointId]) -> Option<Stay> {
+    /// Where a new session goes, but to none of `tried`; counted from now on. Chance is asked only where there is a choice:
+    /// it takes a system call.
+    pub(crate) fn stay(
+        &self,
+        random: impl FnOnce() -> u64,
+        now: Duration,
+        tried: &[EndpointId],
+    ) -> Option<Stay> {
         let list = self.list.load();
         let open: Vec<_> = list.iter().filter(|e| !tried.contains(&e.id)).collect();
         let candidates: Vec<_> = open.iter().map(|e| e.candidate(now)).collect();
+        let random = if open.len() > 1 { random() } else { 0 };
         let chosen = endpoint::choose(&candidates, random)?;
         Some(Stay::at(open[chosen]))
     }

@@ -303,12 +303,25 @@ impl Cache {
         }
         let s = all.open(server, token)?;
         inc(opened);
+        self.insert(h, s.clone());
+        (!s.ended()).then_some(s)
+    }
+
+    /// Takes in a session that this thread has just sealed: its client comes back on the same connection, mostly.
+    pub(crate) fn sealed(&mut self, keys: &Arc<Sealer>, session: &Arc<Session>) {
+        let h = hash(session.token.as_bytes());
+        let same_keys = self.sealer.as_ref().is_some_and(|known| Arc::ptr_eq(known, keys));
+        if same_keys && self.table.find(h, |s| s.token == session.token).is_none() {
+            self.insert(h, session.clone());
+        }
+    }
+
+    fn insert(&mut self, hash_of_token: u64, session: Arc<Session>) {
         if self.table.len() >= MAX_SESSIONS {
             // a miss costs one decryption: no need for an order of eviction here
             self.table.clear();
         }
-        self.table.insert_unique(h, s.clone(), |s| hash(s.token.as_bytes()));
-        (!s.ended()).then_some(s)
+        self.table.insert_unique(hash_of_token, session, |s| hash(s.token.as_bytes()));
     }
 }
 

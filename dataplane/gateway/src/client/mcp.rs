@@ -89,7 +89,7 @@ pub(crate) async fn initialize(
     let request = write_request(b, "POST", Link::default(), body.as_bytes());
     let until = Instant::now() + limit;
     let mut tried = Vec::new();
-    let mut stay = b.endpoints.stay(gw.random_word(), gw.clock.now(), &tried).ok_or(NoPlace::Empty)?;
+    let mut stay = b.endpoints.stay(|| gw.random_word(), gw.clock.now(), &tried).ok_or(NoPlace::Empty)?;
     loop {
         tried.push(stay.endpoint().id);
         let left = until.saturating_duration_since(Instant::now());
@@ -97,7 +97,7 @@ pub(crate) async fn initialize(
             Err(e) if e.is_of_endpoint() && tried.len() < MAX_TRIED => e,
             said => return said,
         };
-        stay = b.endpoints.stay(gw.random_word(), gw.clock.now(), &tried).ok_or(failed)?;
+        stay = b.endpoints.stay(|| gw.random_word(), gw.clock.now(), &tried).ok_or(failed)?;
     }
 }
 

@@ -12,6 +12,7 @@ use crate::admission::Admitted;
 use crate::client::{self, Link};
 use crate::clients::What;
 use crate::io::Io;
+use crate::local::local;
 use crate::metrics::{End, inc};
 use crate::session::{Session, unix_now};
 use crate::snapshot::Server;
@@ -137,6 +138,7 @@ impl Conn<'_> {
             }
         }
         let session = self.site.gw.sessions.remember(session);
+        local(|l| l.sessions.sealed(&sealer, &session));
         opened.bind_late(&session);
         inc(&self.site.gw.stats.sessions_created);
         Ok(self.write_initialized(&server, version, &token, arrival))

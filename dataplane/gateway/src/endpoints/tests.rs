@@ -20,7 +20,7 @@ fn id(port: u16) -> EndpointId {
 fn chosen(endpoints: &Endpoints, now: Duration) -> Vec<u16> {
     let draws = (0..100u64).map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let mut ports: Vec<_> =
-        draws.filter_map(|d| Some(endpoints.stay(d, now, &[])?.endpoint().port)).collect();
+        draws.filter_map(|d| Some(endpoints.stay(|| d, now, &[])?.endpoint().port)).collect();
     ports.sort_unstable();
     ports.dedup();
     ports
@@ -63,13 +63,13 @@ fn new_sessions_avoid_who_drains_or_was_not_reached_unless_there_is_nobody_else(
 #[test]
 fn sessions_are_counted_while_they_stay() {
     let endpoints = Endpoints::new(&ready(&[1, 2]));
-    let first = endpoints.stay(0, NOW, &[]).expect("one");
-    let second = endpoints.stay(0, NOW, &[]).expect("the other");
+    let first = endpoints.stay(|| 0, NOW, &[]).expect("one");
+    let second = endpoints.stay(|| 0, NOW, &[]).expect("the other");
     assert_ne!(first.endpoint().port, second.endpoint().port);
     let port = first.endpoint().port;
     drop(first);
     assert_eq!(chosen(&endpoints, NOW), [port]);
-    assert!(endpoints.stay(0, NOW, &[id(1), id(2)]).is_none(), "all were tried");
+    assert!(endpoints.stay(|| 0, NOW, &[id(1), id(2)]).is_none(), "all were tried");
 }
 
 #[test]
