@@ -62,17 +62,3 @@ impl HttpError {
         }
     }
 }
-
-impl From<httparse::Error> for HttpError {
-    fn from(e: httparse::Error) -> Self {
-        match e {
-            httparse::Error::HeaderName => Self::BadRequest("field name"),
-            httparse::Error::HeaderValue => Self::BadRequest("field value"),
-            httparse::Error::NewLine => Self::BadRequest("line end"),
-            httparse::Error::Status => Self::BadRequest("status line"),
-            httparse::Error::Token => Self::BadRequest("request line"),
-            httparse::Error::TooManyHeaders => Self::TooManyHeaders,
-            httparse::Error::Version => Self::VersionNotSupported,
-        }
-    }
-}

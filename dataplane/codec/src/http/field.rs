@@ -2,8 +2,8 @@
 //! comparison or none.
 
 use super::class;
+use super::lines::Header;
 use crate::word::Words;
-use httparse::Header;
 
 /// The meaning of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,12 +39,12 @@ pub(crate) const TOLD: [&str; 4] = ["user-agent", "traceparent", "tracestate", "
 
 /// The meaning of a field of a request.
 #[inline]
-pub(crate) fn of_request(name: &str) -> Field {
-    let words = Words::small(name.as_bytes());
+pub(crate) fn of_request(name: &[u8]) -> Field {
+    let words = Words::small(name);
     macro_rules! is {
         ($small:literal) => {
             words == const { Words::small($small.as_bytes()) }
-                && ($small.len() <= 16 || name.eq_ignore_ascii_case($small))
+                && ($small.len() <= 16 || name.eq_ignore_ascii_case($small.as_bytes()))
         };
     }
     match name.len() {
@@ -83,12 +83,12 @@ pub(crate) fn of_request(name: &str) -> Field {
 
 /// The meaning of a field of a response.
 #[inline]
-pub(crate) fn of_response(name: &str) -> Field {
-    let words = Words::small(name.as_bytes());
+pub(crate) fn of_response(name: &[u8]) -> Field {
+    let words = Words::small(name);
     macro_rules! is {
         ($small:literal) => {
             words == const { Words::small($small.as_bytes()) }
-                && ($small.len() <= 16 || name.eq_ignore_ascii_case($small))
+                && ($small.len() <= 16 || name.eq_ignore_ascii_case($small.as_bytes()))
         };
     }
     match name.len() {
@@ -113,8 +113,8 @@ pub(crate) fn of_response(name: &str) -> Field {
 /// Families of request fields that end here: what only a proxy may say, what makes a backend route by something
 /// else than the request, what belongs to MCP but was not recomputed from the body, and conditions that would let
 /// a backend answer without a body.
-fn dropped_from_request(name: &str) -> bool {
-    let family: &[&str] = match name.as_bytes().first().map(u8::to_ascii_lowercase) {
+fn dropped_from_request(name: &[u8]) -> bool {
+    let family: &[&str] = match name.first().map(u8::to_ascii_lowercase) {
         Some(b'i') => &["if-"],
         Some(b'm') => &["mcp-"],
         Some(b'p') => &["proxy-"],
@@ -122,13 +122,13 @@ fn dropped_from_request(name: &str) -> bool {
         _ => &[],
     };
     // servers behind a CGI-like interface read `x_real_ip` and `x.real.ip` as `x-real-ip`
-    starts_with_any(name, family) || !class::all(name.as_bytes(), class::PLAIN)
+    starts_with_any(name, family) || !class::all(name, class::PLAIN)
 }
 
 /// Families of response fields that end here: hop-by-hop, MCP's own, cross-origin permissions (the gateway's to
 /// give) and orders to a proxy in front of the gateway.
-fn dropped_from_response(name: &str) -> bool {
-    let family: &[&str] = match name.as_bytes().first().map(u8::to_ascii_lowercase) {
+fn dropped_from_response(name: &[u8]) -> bool {
+    let family: &[&str] = match name.first().map(u8::to_ascii_lowercase) {
         Some(b'a') => &["access-control-"],
         Some(b'm') => &["mcp-"],
         Some(b'p') => &["proxy-"],
@@ -136,28 +136,21 @@ fn dropped_from_response(name: &str) -> bool {
         Some(b'x') => &["x-accel-redirect", "x-sendfile"],
         _ => &[],
     };
-    starts_with_any(name, family) || !class::all(name.as_bytes(), class::PLAIN)
+    starts_with_any(name, family) || !class::all(name, class::PLAIN)
 }
 
-fn starts_with_any(name: &str, family: &[&str]) -> bool {
-    family
-        .iter()
-        .any(|p| name.len() >= p.len() && name.as_bytes()[..p.len()].eq_ignore_ascii_case(p.as_bytes()))
+fn starts_with_any(name: &[u8], family: &[&str]) -> bool {
+    family.iter().any(|p| name.len() >= p.len() && name[..p.len()].eq_ignore_ascii_case(p.as_bytes()))
 }
 
 /// Appends `name: value` and a line end.
 #[inline]
 pub(crate) fn write(out: &mut Vec<u8>, f: &Header<'_>) {
     out.reserve(f.name.len() + f.value.len() + 4);
-    out.extend_from_slice(f.name.as_bytes());
+    out.extend_from_slice(f.name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(f.value);
     out.extend_from_slice(b"\r\n");
-}
-
-/// The value of the first field of that name.
-pub(crate) fn find<'b>(fields: &[Header<'b>], name: &str) -> Option<&'b [u8]> {
-    fields.iter().find(|f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value)
 }
 
 /// Remembers the value of a field that may be there once.

@@ -1,18 +1,6 @@
-//! The small grammars inside a head that `httparse` does not check, or checks too kindly.
+//! The small grammars inside the lines of a head.
 
 use super::{HttpError, MAX_TARGET, class};
-
-/// Every CR is followed by LF and every LF preceded by CR. `head` must end in LF. One pass that the compiler
-/// vectorises.
-#[inline]
-pub(super) fn line_ends(head: &[u8]) -> Result<(), HttpError> {
-    let after = head.get(1..).unwrap_or_default();
-    let bad = head.iter().zip(after).fold(false, |bad, (a, b)| bad | ((*a == b'\r') != (*b == b'\n')));
-    if bad || head.first() == Some(&b'\n') || head.last() != Some(&b'\n') {
-        return Err(HttpError::BadRequest("line end"));
-    }
-    Ok(())
-}
 
 /// `Content-Length`: digits only, at most 18, so that no value overflows.
 #[inline]
@@ -26,8 +14,7 @@ pub(super) fn length(v: &[u8]) -> Result<u64, HttpError> {
 /// Origin form only: `/path?query` in the characters of RFC 3986, escapes complete, no fragment. Absolute,
 /// authority and asterisk form are refused, not normalised.
 #[inline]
-pub(super) fn target(t: &str) -> Result<(), HttpError> {
-    let t = t.as_bytes();
+pub(super) fn target(t: &[u8]) -> Result<&str, HttpError> {
     if t.len() > MAX_TARGET {
         return Err(HttpError::TargetTooLong);
     }
@@ -36,7 +23,8 @@ pub(super) fn target(t: &str) -> Result<(), HttpError> {
     }
     let escaped = |i: usize| t.get(i + 1..i + 3).is_some_and(|x| x.iter().all(u8::is_ascii_hexdigit));
     let ok = t.iter().enumerate().all(|(i, c)| class::is(*c, class::TARGET) || (*c == b'%' && escaped(i)));
-    if ok { Ok(()) } else { Err(HttpError::BadRequest("target")) }
+    // what is of these characters is ASCII
+    str::from_utf8(t).ok().filter(|_| ok).ok_or(HttpError::BadRequest("target"))
 }
 
 /// `Host`: a name or address and an optional port. No user, no list, no escapes, not empty.

@@ -1,8 +1,8 @@
 //! The `Connection` field: whether the connection ends, and which other fields it takes out.
 
 use super::field::Field;
+use super::lines::Fields;
 use super::{HttpError, class};
-use httparse::Header;
 
 /// Names a `Connection` field may nominate; more only serve to make the proxy work.
 const MAX_NOMINATED: usize = 16;
@@ -18,7 +18,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Reads one `Connection` field; `of` tells the meaning of a nominated name. A nominated field that means
     /// something to the gateway is refused: it would mean it to one side of the connection only.
-    pub(super) fn read(&mut self, value: &[u8], of: impl Fn(&str) -> Field) -> Result<(), HttpError> {
+    pub(super) fn read(&mut self, value: &[u8], of: impl Fn(&[u8]) -> Field) -> Result<(), HttpError> {
         if value.eq_ignore_ascii_case(b"keep-alive") {
             return Ok(());
         }
@@ -27,8 +27,10 @@ impl Connection {
                 self.close = true;
                 continue;
             }
-            let name = str::from_utf8(option).ok().filter(|_| class::all(option, class::TOKEN));
-            match of(name.ok_or(HttpError::BadRequest("connection"))?) {
+            if !class::all(option, class::TOKEN) {
+                return Err(HttpError::BadRequest("connection"));
+            }
+            match of(option) {
                 Field::Drop => {}
                 Field::Pass | Field::Told(_) if self.nominated < MAX_NOMINATED => self.nominated += 1,
                 Field::Upgrade => return Err(HttpError::NotImplemented("upgrade")),
@@ -39,14 +41,14 @@ impl Connection {
     }
 
     /// Takes the nominated fields out of `pass` (one bit a field).
-    pub(super) fn take_out(&self, fields: &[Header<'_>], mut pass: u64) -> u64 {
+    pub(super) fn take_out(&self, fields: &Fields<'_, '_>, mut pass: u64) -> u64 {
         if self.nominated == 0 {
             return pass;
         }
-        for c in fields.iter().filter(|f| f.name.eq_ignore_ascii_case("connection")) {
+        for c in fields.iter().filter(|f| f.name.eq_ignore_ascii_case(b"connection")) {
             for option in options(c.value) {
                 for (i, f) in fields.iter().enumerate() {
-                    if f.name.as_bytes().eq_ignore_ascii_case(option) {
+                    if f.name.eq_ignore_ascii_case(option) {
                         pass &= !(1 << i);
                     }
                 }

@@ -1,9 +1,9 @@
 //! Request heads.
 
 use super::field::{self, Field, once};
+use super::lines::{self, Fields, Header};
 use super::nominated::Connection;
-use super::{Headers, HttpError, MAX_HEAD, grammar, media};
-use httparse::{Header, ParserConfig, Status};
+use super::{Headers, HttpError, grammar, media};
 
 /// How the body of a request is delimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,41 +53,47 @@ pub struct RequestHead<'h, 'b> {
     pub close: bool,
     /// the first of each of [`field::TOLD`]
     told: [Option<&'b [u8]>; field::TOLD.len()],
-    fields: &'h [Header<'b>],
+    fields: Fields<'h, 'b>,
     /// which of them may go on to a backend, one bit each
     pass: u64,
 }
 
-/// Reads a request head at the start of `buf`. `None` when it is not complete; never with [`MAX_HEAD`] bytes or
-/// more in the buffer.
+/// Reads a request head at the start of `buf`. `None` when it is not complete; never with [`MAX_HEAD`](super::MAX_HEAD)
+/// bytes or more in the buffer.
 #[inline]
-pub fn request<'h, 'b>(
-    buf: &'b [u8],
-    h: &'h mut Headers<'b>,
-) -> Result<Option<RequestHead<'h, 'b>>, HttpError> {
-    // httparse skips empty lines before the request line; a second proxy may count them as a request
-    if buf.first().is_some_and(|c| !c.is_ascii_alphabetic()) {
-        return Err(HttpError::BadRequest("request line"));
+pub fn request<'h, 'b>(buf: &'b [u8], h: &'h mut Headers) -> Result<Option<RequestHead<'h, 'b>>, HttpError> {
+    let head = lines::readable(buf);
+    let Some((method, target, at)) = request_line(head)? else { return lines::incomplete(buf) };
+    let Some((fields, head_len)) = lines::fields(head, at, h)? else { return lines::incomplete(buf) };
+    RequestHead::new(method, target, head_len, fields).read_fields().map(Some)
+}
+
+/// The method, the target, and where the fields begin.
+#[inline]
+fn request_line(head: &[u8]) -> Result<Option<(&str, &str, usize)>, HttpError> {
+    const BAD: HttpError = HttpError::BadRequest("request line");
+    // an empty line before it is refused too: a second proxy may count that as a request
+    if head.first().is_some_and(|c| !c.is_ascii_alphabetic()) {
+        return Err(BAD);
     }
-    let mut r = httparse::Request::new(&mut []);
-    let head_len = match ParserConfig::default().parse_request_with_uninit_headers(&mut r, buf, h)? {
-        Status::Complete(n) if n <= MAX_HEAD => n,
-        Status::Partial if buf.len() < MAX_HEAD => return Ok(None),
-        _ => return Err(HttpError::HeadTooLarge),
+    let Some(method_end) = lines::token_end(head, 0) else { return Ok(None) };
+    let start = method_end + 1;
+    let Some(target_end) = head.get(start..).and_then(|r| r.iter().position(|c| *c <= b' ' || *c == 0x7f))
+    else {
+        return if head[method_end] == b' ' { Ok(None) } else { Err(BAD) };
     };
-    let (Some(method), Some(target), Some(version)) = (r.method, r.path, r.version) else {
-        return Err(HttpError::BadRequest("request line"));
+    let target_end = start + target_end;
+    if head[method_end] != b' ' || head[target_end] != b' ' || target_end == start {
+        return Err(BAD);
+    }
+    let Some(at) = lines::version_end(head, target_end + 1)? else { return Ok(None) };
+    let Some(at) = lines::line_end(head, at, "request line")? else { return Ok(None) };
+    let method = match &head[..method_end] {
+        b"POST" => "POST",
+        b"CONNECT" => return Err(HttpError::NotImplemented("connect")),
+        other => str::from_utf8(other).map_err(|_| BAD)?,
     };
-    grammar::line_ends(&buf[..head_len])?;
-    if version != 1 {
-        return Err(HttpError::VersionNotSupported);
-    }
-    if method == "CONNECT" {
-        return Err(HttpError::NotImplemented("connect"));
-    }
-    grammar::target(target)?;
-    let head = RequestHead::new(method, target, head_len, r.headers);
-    head.read_fields().map(Some)
+    Ok(Some((method, grammar::target(&head[start..target_end])?, at)))
 }
 
 /// Framing fields as seen so far.
@@ -101,7 +107,7 @@ struct Seen<'b> {
 }
 
 impl<'h, 'b> RequestHead<'h, 'b> {
-    fn new(method: &'b str, target: &'b str, head_len: usize, fields: &'h [Header<'b>]) -> Self {
+    fn new(method: &'b str, target: &'b str, head_len: usize, fields: Fields<'h, 'b>) -> Self {
         Self {
             method,
             target,
@@ -128,7 +134,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     fn read_fields(mut self) -> Result<Self, HttpError> {
         let mut seen = Seen::default();
         for (i, f) in self.fields.iter().enumerate() {
-            if self.read_field(f, &mut seen)? {
+            if self.read_field(&f, &mut seen)? {
                 self.pass |= 1 << i;
             }
         }
@@ -148,7 +154,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
             }
         }
         self.close = seen.connection.close;
-        self.pass = seen.connection.take_out(self.fields, self.pass);
+        self.pass = seen.connection.take_out(&self.fields, self.pass);
         Ok(self)
     }
 
@@ -201,7 +207,9 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     pub fn write_forwarded(&self, out: &mut Vec<u8>) {
         let mut left = self.pass;
         while left != 0 {
-            field::write(out, &self.fields[left.trailing_zeros() as usize]);
+            if let Some(f) = self.fields.get(left.trailing_zeros() as usize) {
+                field::write(out, &f);
+            }
             left &= left - 1;
         }
     }
@@ -211,19 +219,19 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     pub fn write_told(&self, out: &mut Vec<u8>) {
         for (name, value) in field::TOLD.into_iter().zip(self.told) {
             if let Some(value) = value {
-                field::write(out, &Header { name, value });
+                field::write(out, &Header { name: name.as_bytes(), value });
             }
         }
     }
 
     /// The value of the first field of that name, whatever the case.
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        field::find(self.fields, name)
+        self.fields.find(name)
     }
 
     /// Do the `Accept` fields together allow `media` (`type/subtype`)? Without one, nothing is allowed.
     pub fn accepts(&self, media: &str) -> bool {
-        let fields = self.fields.iter().filter(|f| f.name.eq_ignore_ascii_case("accept"));
+        let fields = self.fields.iter().filter(|f| f.name.eq_ignore_ascii_case(b"accept"));
         fields.filter_map(|f| media::preference(f.value, media)).max().is_some_and(|(_, wanted)| wanted)
     }
 }

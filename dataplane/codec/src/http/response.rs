@@ -1,11 +1,11 @@
 //! Response heads, and the head that a client gets instead.
 
 use super::field::{self, Field, once};
+use super::lines::{self, Fields, Header};
 use super::media::ContentType;
 use super::nominated::Connection;
-use super::{Headers, HttpError, MAX_HEAD, grammar};
+use super::{Headers, HttpError, grammar};
 use crate::chunked::{BodyFollower, Chunked};
-use httparse::{Header, ParserConfig, Status};
 
 /// How the body of a response is delimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,40 +53,27 @@ pub struct ResponseHead<'h, 'b> {
     pub encoded: bool,
     /// `Retry-After`.
     pub retry_after: Option<&'b [u8]>,
-    reason: &'b str,
-    fields: &'h [Header<'b>],
+    reason: &'b [u8],
+    fields: Fields<'h, 'b>,
     /// which of them may go on to the client, one bit each
     pass: u64,
 }
 
-/// Reads a response head at the start of `buf`. `None` when it is not complete; never with [`MAX_HEAD`] bytes or
-/// more in the buffer.
+/// Reads a response head at the start of `buf`. `None` when it is not complete; never with [`MAX_HEAD`](super::MAX_HEAD)
+/// bytes or more in the buffer.
 #[inline]
 pub fn response<'h, 'b>(
     buf: &'b [u8],
-    h: &'h mut Headers<'b>,
+    h: &'h mut Headers,
 ) -> Result<Option<ResponseHead<'h, 'b>>, HttpError> {
-    if buf.first().is_some_and(|c| *c != b'H') {
-        return Err(HttpError::BadRequest("status line"));
-    }
-    let mut r = httparse::Response::new(&mut []);
-    let head_len = match ParserConfig::default().parse_response_with_uninit_headers(&mut r, buf, h)? {
-        Status::Complete(n) if n <= MAX_HEAD => n,
-        Status::Partial if buf.len() < MAX_HEAD => return Ok(None),
-        _ => return Err(HttpError::HeadTooLarge),
-    };
-    let (Some(status), Some(version)) = (r.code, r.version) else {
-        return Err(HttpError::BadRequest("status line"));
-    };
-    grammar::line_ends(&buf[..head_len])?;
-    if version != 1 {
-        return Err(HttpError::VersionNotSupported);
-    }
+    let head = lines::readable(buf);
+    let Some((status, reason, at)) = status_line(head)? else { return lines::incomplete(buf) };
     match status {
         101 => return Err(HttpError::NotImplemented("upgrade")),
         100..=599 => {}
         _ => return Err(HttpError::BadRequest("status")),
     }
+    let Some((fields, head_len)) = lines::fields(head, at, h)? else { return lines::incomplete(buf) };
     let head = ResponseHead {
         status,
         interim: status < 200,
@@ -97,11 +84,40 @@ pub fn response<'h, 'b>(
         content_type: ContentType::Absent,
         encoded: false,
         retry_after: None,
-        reason: r.reason.unwrap_or_default(),
-        fields: r.headers,
+        reason,
+        fields,
         pass: 0,
     };
     head.read_fields().map(Some)
+}
+
+/// The status, the reason, and where the fields begin.
+#[inline]
+fn status_line(head: &[u8]) -> Result<Option<(u16, &[u8], usize)>, HttpError> {
+    const BAD: HttpError = HttpError::BadRequest("status line");
+    if head.first().is_some_and(|c| *c != b'H') {
+        return Err(BAD);
+    }
+    let Some(at) = lines::version_end(head, 0)? else { return Ok(None) };
+    let (status, at) = match &head[at..] {
+        [b' ', a, b, c, ..] if [a, b, c].iter().all(|d| d.is_ascii_digit()) => {
+            ([a, b, c].iter().fold(0, |n, d| n * 10 + u16::from(**d - b'0')), at + 4)
+        }
+        [] => return Ok(None),
+        [b' ', digits @ ..] if digits.len() < 3 && digits.iter().all(u8::is_ascii_digit) => return Ok(None),
+        _ => return Err(BAD),
+    };
+    let reason = match head.get(at) {
+        Some(b' ') => at + 1,
+        // without a reason the space before it may be missing too
+        _ => at,
+    };
+    let end = if reason > at { lines::text_end(head, reason) } else { Some(at) };
+    let Some(end) = end else { return Ok(None) };
+    let Some(at) = lines::line_end(head, end, "status line")? else { return Ok(None) };
+    // text that is not ASCII could be in any encoding: it means nothing and is left out
+    let reason = Some(&head[reason.min(end)..end]).filter(|r| r.is_ascii());
+    Ok(Some((status, reason.unwrap_or_default(), at)))
 }
 
 /// Framing fields as seen so far.
@@ -117,7 +133,7 @@ impl<'b> ResponseHead<'_, 'b> {
     fn read_fields(mut self) -> Result<Self, HttpError> {
         let mut seen = Seen::default();
         for (i, f) in self.fields.iter().enumerate() {
-            if self.read_field(f, &mut seen)? {
+            if self.read_field(&f, &mut seen)? {
                 self.pass |= 1 << i;
             }
         }
@@ -127,7 +143,7 @@ impl<'b> ResponseHead<'_, 'b> {
         self.content_type = ContentType::of(seen.content_type);
         self.framing = framing(self.status, &seen)?;
         self.close = seen.connection.close || self.framing == ResponseFraming::UntilClose;
-        self.pass = seen.connection.take_out(self.fields, self.pass);
+        self.pass = seen.connection.take_out(&self.fields, self.pass);
         Ok(self)
     }
 
@@ -163,11 +179,13 @@ impl<'b> ResponseHead<'_, 'b> {
         out.extend_from_slice(b"HTTP/1.1 ");
         out.extend_from_slice(itoa::Buffer::new().format(self.status).as_bytes());
         out.push(b' ');
-        out.extend_from_slice(self.reason.as_bytes());
+        out.extend_from_slice(self.reason);
         out.extend_from_slice(b"\r\n");
         let mut left = self.pass;
         while left != 0 {
-            field::write(out, &self.fields[left.trailing_zeros() as usize]);
+            if let Some(f) = self.fields.get(left.trailing_zeros() as usize) {
+                field::write(out, &f);
+            }
             left &= left - 1;
         }
         match self.framing {
@@ -185,13 +203,15 @@ impl<'b> ResponseHead<'_, 'b> {
     /// The fields that may go on to the client, as [`write_client`](Self::write_client) writes them; framing apart.
     pub fn passed(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
         let pass = self.pass;
-        let passes = move |(i, _): &(usize, &Header<'b>)| pass >> i & 1 == 1;
-        self.fields.iter().enumerate().filter(passes).map(|(_, f)| (f.name, f.value))
+        let passes = move |(i, _): &(usize, Header<'b>)| pass >> i & 1 == 1;
+        // a name is a token, and so is ASCII
+        let text = |f: Header<'b>| Some((str::from_utf8(f.name).ok()?, f.value));
+        self.fields.iter().enumerate().filter(passes).filter_map(move |(_, f)| text(f))
     }
 
     /// The value of the first field of that name, whatever the case.
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
-        field::find(self.fields, name)
+        self.fields.find(name)
     }
 }
 

@@ -128,6 +128,10 @@ fn run<T>(f: impl Future<Output = T>) -> T {
 /// Whatever we accept hyper accepts, and reads alike.
 fn check_request(bytes: &[u8]) -> bool {
     let Ok(Some(ours)) = our_request(bytes) else { return false };
+    if ours.body.is_none() {
+        // refused or not whole: nothing of it is sent on, whatever hyper reads in it
+        return false;
+    }
     let theirs = run(their_request(bytes));
     assert_eq!(Some(ours), theirs, "{}", String::from_utf8_lossy(bytes));
     true
@@ -135,6 +139,9 @@ fn check_request(bytes: &[u8]) -> bool {
 
 fn check_response(bytes: &[u8]) -> bool {
     let Ok(Some(ours)) = our_response(bytes) else { return false };
+    if ours.body.is_none() {
+        return false;
+    }
     let theirs = run(their_response(bytes));
     assert_eq!(Some(ours), theirs, "{}", String::from_utf8_lossy(bytes));
     true

@@ -4,6 +4,7 @@
 
 mod chunked;
 mod forwarding;
+mod httparse_agrees;
 mod hyper_agrees;
 mod json_oracle;
 mod json_properties;
