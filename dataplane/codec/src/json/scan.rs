@@ -22,20 +22,29 @@ pub(super) struct Scan<'b> {
 impl<'b> Scan<'b> {
     /// Checks the encoding of all of `b`, and stands before its first byte.
     pub(super) fn new(b: &'b [u8]) -> Result<Self, JsonError> {
-        if !b.is_ascii() {
+        // one vectorised pass over everything instead of a search in each string: most messages are compact ASCII
+        let (least, all) = b.iter().fold((u8::MAX, 0), |(least, all), c| (least.min(*c), all | *c));
+        if !all.is_ascii() {
             str::from_utf8(b).map_err(|e| JsonError::Malformed(e.valid_up_to()))?;
         }
-        // one vectorised pass over everything instead of a search in each string: most messages are compact
-        Ok(Self { b, i: 0, controls: has_controls(b) })
+        Ok(Self { b, i: 0, controls: least < b' ' })
     }
 
     pub(super) fn malformed<T>(&self) -> Result<T, JsonError> {
         Err(JsonError::Malformed(self.i))
     }
 
-    /// The next byte that is not whitespace.
+    /// The next byte that is not whitespace. Most messages have none.
     #[inline]
     pub(super) fn peek(&mut self) -> Result<u8, JsonError> {
+        match self.b.get(self.i) {
+            Some(c) if *c > b' ' => Ok(*c),
+            _ => self.peek_far(),
+        }
+    }
+
+    #[cold]
+    fn peek_far(&mut self) -> Result<u8, JsonError> {
         loop {
             match self.b.get(self.i) {
                 Some(b' ' | b'\t' | b'\r' | b'\n') => self.i += 1,
@@ -47,7 +56,7 @@ impl<'b> Scan<'b> {
 
     #[inline]
     pub(super) fn eat(&mut self, c: u8) -> Result<(), JsonError> {
-        if self.peek()? != c {
+        if self.b.get(self.i) != Some(&c) && self.peek_far()? != c {
             return self.malformed();
         }
         self.i += 1;
@@ -250,7 +259,6 @@ impl<'b> Scan<'b> {
             return Ok(start..self.i);
         }
         loop {
-            self.peek()?;
             let key = self.string()?;
             self.eat(b':')?;
             member(self, key)?;
