@@ -1,7 +1,7 @@
 //! Cutting a head into its lines, and its lines into names and values. Every line ends in CR LF; a name is a token and
 //! stands right before its colon; a value is text; nothing is folded. What is not so is refused, never repaired.
 
-use super::{HttpError, MAX_HEAD, MAX_HEADERS, class};
+use super::{HttpError, MAX_HEAD, MAX_HEADERS, class, field};
 
 /// Where the fields of one head are: filled in by [`super::request`] or [`super::response`].
 #[derive(Debug, Clone)]
@@ -40,10 +40,19 @@ pub(crate) struct Fields<'h, 'b> {
 }
 
 impl<'h, 'b> Fields<'h, 'b> {
-    /// The field of that number.
+    /// Appends those that have their bit in `which`, each as a line of its own. One that is written as nearly all are goes
+    /// in one piece.
     #[inline]
-    pub(crate) fn get(&self, i: usize) -> Option<Header<'b>> {
-        self.spans.get(i).map(|s| s.header(self.head))
+    pub(super) fn write(&self, mut which: u64, out: &mut Vec<u8>) {
+        while which != 0 {
+            if let Some(span) = self.spans.get(which.trailing_zeros() as usize) {
+                match span.plain_line(self.head) {
+                    Some(line) => out.extend_from_slice(line),
+                    None => field::write(out, &span.header(self.head)),
+                }
+            }
+            which &= which - 1;
+        }
     }
 
     #[inline]
@@ -59,6 +68,14 @@ impl<'h, 'b> Fields<'h, 'b> {
 }
 
 impl Span {
+    /// The whole line, if there is one space behind the colon and none at its end.
+    #[inline]
+    fn plain_line<'b>(&self, head: &'b [u8]) -> Option<&'b [u8]> {
+        let one_space = self.value == self.name_end + 2 && head[usize::from(self.name_end) + 1] == b' ';
+        let line = &head[usize::from(self.name)..usize::from(self.value_end) + 2];
+        (one_space && line.ends_with(b"\r\n")).then_some(line)
+    }
+
     #[inline]
     fn header<'b>(&self, head: &'b [u8]) -> Header<'b> {
         Header {

@@ -205,13 +205,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
     /// proxy may say (`Forwarded`, `X-Forwarded-*`, `X-Real-Ip`, `X-Original-*`, …).
     #[inline]
     pub fn write_forwarded(&self, out: &mut Vec<u8>) {
-        let mut left = self.pass;
-        while left != 0 {
-            if let Some(f) = self.fields.get(left.trailing_zeros() as usize) {
-                field::write(out, &f);
-            }
-            left &= left - 1;
-        }
+        self.fields.write(self.pass, out);
     }
 
     /// Appends who calls and the trace: `User-Agent`, `traceparent`, `tracestate` and `baggage`, the first of each.

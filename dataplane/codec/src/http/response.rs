@@ -53,7 +53,8 @@ pub struct ResponseHead<'h, 'b> {
     pub encoded: bool,
     /// `Retry-After`.
     pub retry_after: Option<&'b [u8]>,
-    reason: &'b [u8],
+    /// the status line; empty when its reason is none, or not ASCII
+    line: &'b [u8],
     fields: Fields<'h, 'b>,
     /// which of them may go on to the client, one bit each
     pass: u64,
@@ -67,7 +68,7 @@ pub fn response<'h, 'b>(
     h: &'h mut Headers,
 ) -> Result<Option<ResponseHead<'h, 'b>>, HttpError> {
     let head = lines::readable(buf);
-    let Some((status, reason, at)) = status_line(head)? else { return lines::incomplete(buf) };
+    let Some((status, line, at)) = status_line(head)? else { return lines::incomplete(buf) };
     match status {
         101 => return Err(HttpError::NotImplemented("upgrade")),
         100..=599 => {}
@@ -84,14 +85,14 @@ pub fn response<'h, 'b>(
         content_type: ContentType::Absent,
         encoded: false,
         retry_after: None,
-        reason,
+        line,
         fields,
         pass: 0,
     };
     head.read_fields().map(Some)
 }
 
-/// The status, the reason, and where the fields begin.
+/// The status, the line if it may go on as it is, and where the fields begin.
 #[inline]
 fn status_line(head: &[u8]) -> Result<Option<(u16, &[u8], usize)>, HttpError> {
     const BAD: HttpError = HttpError::BadRequest("status line");
@@ -107,17 +108,14 @@ fn status_line(head: &[u8]) -> Result<Option<(u16, &[u8], usize)>, HttpError> {
         [b' ', digits @ ..] if digits.len() < 3 && digits.iter().all(u8::is_ascii_digit) => return Ok(None),
         _ => return Err(BAD),
     };
-    let reason = match head.get(at) {
-        Some(b' ') => at + 1,
-        // without a reason the space before it may be missing too
-        _ => at,
-    };
+    // without a reason the space before it may be missing too
+    let reason = if head.get(at) == Some(&b' ') { at + 1 } else { at };
     let end = if reason > at { lines::text_end(head, reason) } else { Some(at) };
     let Some(end) = end else { return Ok(None) };
     let Some(at) = lines::line_end(head, end, "status line")? else { return Ok(None) };
     // text that is not ASCII could be in any encoding: it means nothing and is left out
-    let reason = Some(&head[reason.min(end)..end]).filter(|r| r.is_ascii());
-    Ok(Some((status, reason.unwrap_or_default(), at)))
+    let goes_on = reason < end && head[reason..end].is_ascii();
+    Ok(Some((status, if goes_on { &head[..at] } else { b"" }, at)))
 }
 
 /// Framing fields as seen so far.
@@ -176,18 +174,14 @@ impl<'b> ResponseHead<'_, 'b> {
     /// `connection: close`.
     #[inline]
     pub fn write_client(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"HTTP/1.1 ");
-        out.extend_from_slice(itoa::Buffer::new().format(self.status).as_bytes());
-        out.push(b' ');
-        out.extend_from_slice(self.reason);
-        out.extend_from_slice(b"\r\n");
-        let mut left = self.pass;
-        while left != 0 {
-            if let Some(f) = self.fields.get(left.trailing_zeros() as usize) {
-                field::write(out, &f);
-            }
-            left &= left - 1;
+        if self.line.is_empty() {
+            out.extend_from_slice(b"HTTP/1.1 ");
+            out.extend_from_slice(itoa::Buffer::new().format(self.status).as_bytes());
+            out.extend_from_slice(b" \r\n");
+        } else {
+            out.extend_from_slice(self.line);
         }
+        self.fields.write(self.pass, out);
         match self.framing {
             ResponseFraming::Empty => {}
             ResponseFraming::Length(n) => {
