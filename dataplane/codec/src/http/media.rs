@@ -54,7 +54,7 @@ pub(super) fn preference(accept: &[u8], media: &str) -> Option<(u8, bool)> {
 /// message than we did.
 pub fn is_json(content_type: Option<&[u8]>) -> bool {
     let Some(value) = content_type else { return false };
-    if value.eq_ignore_ascii_case(b"application/json") {
+    if value == b"application/json" {
         return true;
     }
     let (essence, parameters) = essence(value);

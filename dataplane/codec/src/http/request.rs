@@ -65,7 +65,9 @@ pub fn request<'h, 'b>(buf: &'b [u8], h: &'h mut Headers) -> Result<Option<Reque
     let head = lines::readable(buf);
     let Some((method, target, at)) = request_line(head)? else { return lines::incomplete(buf) };
     let Some((fields, head_len)) = lines::fields(head, at, h)? else { return lines::incomplete(buf) };
-    RequestHead::new(method, target, head_len, fields).read_fields().map(Some)
+    let mut head = RequestHead::new(method, target, head_len, fields);
+    head.read_fields()?;
+    Ok(Some(head))
 }
 
 /// The method, the target, and where the fields begin.
@@ -131,9 +133,11 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         }
     }
 
-    fn read_fields(mut self) -> Result<Self, HttpError> {
+    #[inline]
+    fn read_fields(&mut self) -> Result<(), HttpError> {
         let mut seen = Seen::default();
-        for (i, f) in self.fields.iter().enumerate() {
+        let fields = self.fields;
+        for (i, f) in fields.iter().enumerate() {
             if self.read_field(&f, &mut seen)? {
                 self.pass |= 1 << i;
             }
@@ -155,7 +159,7 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         }
         self.close = seen.connection.close;
         self.pass = seen.connection.take_out(&self.fields, self.pass);
-        Ok(self)
+        Ok(())
     }
 
     /// Takes note of one field; true when it may go on to a backend.

@@ -75,7 +75,7 @@ pub fn response<'h, 'b>(
         _ => return Err(HttpError::BadRequest("status")),
     }
     let Some((fields, head_len)) = lines::fields(head, at, h)? else { return lines::incomplete(buf) };
-    let head = ResponseHead {
+    let mut head = ResponseHead {
         status,
         interim: status < 200,
         head_len,
@@ -89,12 +89,16 @@ pub fn response<'h, 'b>(
         fields,
         pass: 0,
     };
-    head.read_fields().map(Some)
+    head.read_fields()?;
+    Ok(Some(head))
 }
 
 /// The status, the line if it may go on as it is, and where the fields begin.
+type StatusLine<'b> = (u16, &'b [u8], usize);
+
+/// Reads the status line. None: it does not end yet.
 #[inline]
-fn status_line(head: &[u8]) -> Result<Option<(u16, &[u8], usize)>, HttpError> {
+fn status_line(head: &[u8]) -> Result<Option<StatusLine<'_>>, HttpError> {
     const BAD: HttpError = HttpError::BadRequest("status line");
     if head.first().is_some_and(|c| *c != b'H') {
         return Err(BAD);
@@ -128,9 +132,11 @@ struct Seen<'b> {
 }
 
 impl<'b> ResponseHead<'_, 'b> {
-    fn read_fields(mut self) -> Result<Self, HttpError> {
+    #[inline]
+    fn read_fields(&mut self) -> Result<(), HttpError> {
         let mut seen = Seen::default();
-        for (i, f) in self.fields.iter().enumerate() {
+        let fields = self.fields;
+        for (i, f) in fields.iter().enumerate() {
             if self.read_field(&f, &mut seen)? {
                 self.pass |= 1 << i;
             }
@@ -142,7 +148,7 @@ impl<'b> ResponseHead<'_, 'b> {
         self.framing = framing(self.status, &seen)?;
         self.close = seen.connection.close || self.framing == ResponseFraming::UntilClose;
         self.pass = seen.connection.take_out(&self.fields, self.pass);
-        Ok(self)
+        Ok(())
     }
 
     /// Takes note of one field; true when it may go on to the client.
