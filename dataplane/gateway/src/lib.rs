@@ -13,6 +13,7 @@ mod clients;
 mod conn;
 mod deadline;
 mod drain;
+mod ebb;
 mod endpoints;
 mod h2;
 mod idle;
@@ -37,5 +38,6 @@ mod worker;
 
 pub use admin::LogFilter;
 pub use clients::ClientLimits;
+pub use ebb::Release;
 pub use run::{RunError, Serve, run};
 pub use state::{Gateway, Options};

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::memory;
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
@@ -146,6 +147,7 @@ impl Args {
         };
         check_credentials(&self.control_plane, credentials.is_some(), &node)?;
         Ok(Serve {
+            release: memory::RELEASE,
             admin: self.admin,
             log,
             exit_on_stdin_close: self.exit_on_stdin_close,

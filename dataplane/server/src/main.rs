@@ -2,6 +2,7 @@
 
 mod args;
 mod log;
+mod memory;
 
 use anyhow::Context;
 use args::Args;
