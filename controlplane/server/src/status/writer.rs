@@ -100,7 +100,7 @@ async fn reign(board: &Board, writer: &StatusWriter, changes: &mut Changes) -> b
         let started = Instant::now();
         let next = round(board, writer, &mut schedule, epoch).await;
         let details = started + next.details;
-        let rest = PACE.max(started.elapsed() * (SHARE - 1));
+        let rest = PACE.max(next.busy * (SHARE - 1));
         tokio::time::sleep(rest).await;
         let goes_on = tokio::select! {
             more = changes.next(details) => more,
@@ -119,17 +119,21 @@ struct Next {
     due: Option<Duration>,
     /// If only details change, after this look.
     details: Duration,
+    /// How long looking took. Writing is the API server's time, and no reason to rest.
+    busy: Duration,
 }
 
 /// One look.
 async fn round(board: &Board, writer: &StatusWriter, schedule: &mut Schedule, epoch: Instant) -> Next {
     // Without the nodes: what is looked at by somebody has to be copied when a node reports.
+    let started = Instant::now();
     let Picture { outcome, statuses, .. } = tokio::task::block_in_place(|| board.look());
+    let busy = started.elapsed();
     let intervals = statuses.values().map(|status| status.interval);
     let details = intervals.min().unwrap_or(INTERVAL).max(DETAILS);
     // Before the first listing nothing is known, and what is not known is not gone.
     if matches!(writer, StatusWriter::Nowhere) || outcome.compiled.is_none() {
-        return Next { due: None, details };
+        return Next { due: None, details, busy };
     }
     if let StatusWriter::Cluster(writer) = writer {
         schedule.forget(writer.bare());
@@ -153,7 +157,7 @@ async fn round(board: &Board, writer: &StatusWriter, schedule: &mut Schedule, ep
         let object = step.object();
         tracing::warn!(failed = failed.len(), %object, error, "cannot write statuses, trying again");
     }
-    Next { due: schedule.next(now, &statuses), details }
+    Next { due: schedule.next(now, &statuses), details, busy }
 }
 
 async fn first_report(board: &Board, changes: &mut Changes) {
