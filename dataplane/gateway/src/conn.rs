@@ -84,7 +84,10 @@ pub(crate) async fn serve<C: Io>(io: &mut C, site: &Site, peer: Peer) -> Outcome
             Step::Slow(slow) => {
                 let _busy = Busy::new(&site.gw);
                 // boxed: it is rare, and its state is larger than a whole connection's
-                Box::pin(conn.slow(io, *slow)).await
+                let goes_on = Box::pin(conn.slow(io, *slow)).await;
+                // it may have waited for long, and the silence that is allowed begins now
+                conn.now = Instant::now();
+                goes_on
             }
         };
         // a drain ends it when the client was told so, or after a while of silence
