@@ -108,7 +108,7 @@ async fn a_directory_becomes_one_endpoint_and_follows_its_edits() {
 #[test]
 fn the_status_file_follows_a_backend_that_goes_and_comes_back() {
     const COMMAND: &str = "    tidegate.dev/command: '[\"python3\", \"stdio_server.py\"]'\n";
-    let operational = "  config:\n    operational:\n      failureHandling: {healthCheckInterval: 200ms, healthCheckTimeout: 150ms, \
+    let operational = "  config:\n    operational:\n      failureHandling: {healthCheckInterval: 1s, healthCheckTimeout: 900ms, \
          circuitBreaker: {enabled: true, failureThreshold: 2, timeout: 1s}}\n";
     let mut site = Site::start_with(|manifest| manifest.replace("  config:\n", operational));
     let up = ["phase: Ready", "backendCount: 1", "status: ready", "circuitBreakerState: closed"];
