@@ -122,7 +122,8 @@ async fn a_leader_that_is_killed_while_it_writes_is_replaced_and_everything_is_w
         first.kill();
     };
     // while objects come, so that there is always something left to write
-    tokio::join!(stage.apply(&entries(150)), kill);
+    let objects = entries(150);
+    tokio::join!(stage.apply(&objects), kill);
     second.until_log("leads=true").await;
     let all = async || stage.count("mcpserverentry", "Valid").await.eq(&150).then_some(());
     let done = eventually("every status", DEADLINE, all).await;
