@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use kube::api::DynamicObject;
 use kube::runtime::watcher::{self, Event};
-use tidegate_bench_cluster::Cluster;
 use tokio::task::JoinHandle;
 
 use crate::args::Args;
-use crate::figures::{Figures, seconds};
+use crate::figures::{self, seconds};
 use crate::fleet::Fleet;
 use crate::objects::World;
 use crate::plane::Plane;
@@ -29,8 +28,7 @@ pub(crate) struct Watched {
 
 impl Watched {
     /// Watches what is edited.
-    pub(crate) fn start(cluster: &Cluster, world: &World) -> anyhow::Result<Self> {
-        let _reachable = cluster.client()?;
+    pub(crate) fn start(world: &World) -> Self {
         let at = Arc::new(Mutex::new(BTreeMap::new()));
         let (seen, api) = (at.clone(), world.api("MCPServerEntry"));
         let task = tokio::spawn(async move {
@@ -46,7 +44,7 @@ impl Watched {
                 }
             }
         });
-        Ok(Self { at, task })
+        Self { at, task }
     }
 
     async fn at(&self, edit: usize) -> anyhow::Result<Instant> {
@@ -73,7 +71,6 @@ pub(crate) async fn one_by_one(
     watched: &Watched,
     fleet: &Fleet,
     args: &Args,
-    figures: &mut Figures,
 ) -> anyhow::Result<()> {
     let (mut watch, mut first, mut last) = (Vec::new(), Vec::new(), Vec::new());
     for edit in 0..args.edits {
@@ -90,20 +87,14 @@ pub(crate) async fn one_by_one(
         last.extend(at.iter().max().map(|at| at.saturating_duration_since(seen)));
         tokio::time::sleep(PAUSE).await;
     }
-    figures.times("edit: from the request to a plain watch", watch);
-    figures.times("edit: from there until the first node has applied it", first);
-    figures.times("edit: from there until every node has applied it", last);
+    figures::times("edit: from the request to a plain watch", watch);
+    figures::times("edit: from there until the first node has applied it", first);
+    figures::times("edit: from there until every node has applied it", last);
     Ok(())
 }
 
 /// Many edits at once.
-pub(crate) async fn burst(
-    world: &World,
-    plane: &Plane,
-    fleet: &Fleet,
-    args: &Args,
-    figures: &mut Figures,
-) -> anyhow::Result<()> {
+pub(crate) async fn burst(world: &World, plane: &Plane, fleet: &Fleet, args: &Args) -> anyhow::Result<()> {
     let edits = args.edits..args.edits + args.burst;
     let (before, started) = (plane.tally().await?, Instant::now());
     let requests = edits.clone().map(|edit| world.edit(edit));
@@ -116,10 +107,10 @@ pub(crate) async fn burst(
     }
     let all = started.elapsed();
     let name = format!("{} edits at once: requests, then until every node has them", args.burst);
-    figures.add(&name, format!("{}, {}", seconds(requested), seconds(all.saturating_sub(requested))));
+    figures::add(&name, format!("{}, {}", seconds(requested), seconds(all.saturating_sub(requested))));
     let written = plane.until_written(0, args.patience).await?;
     let tally = plane.tally().await?.since(&before);
-    figures.add(
+    figures::add(
         "  writes of that, and until the last",
         format!("{tally}, {}", seconds(written.duration_since(started))),
     );

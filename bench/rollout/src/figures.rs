@@ -2,25 +2,19 @@
 
 use std::time::Duration;
 
-/// The lines.
-#[derive(Debug, Default)]
-pub(crate) struct Figures;
+/// Says one.
+pub(crate) fn add(name: &str, value: impl AsRef<str>) {
+    println!("{name:<62} {}", value.as_ref());
+}
 
-impl Figures {
-    /// Says one.
-    pub(crate) fn add(&mut self, name: &str, value: impl AsRef<str>) {
-        println!("{name:<62} {}", value.as_ref());
+/// Median, 99th percentile and maximum of some times.
+pub(crate) fn times(name: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    let at = |share: usize| times[(times.len() * share).div_ceil(100).clamp(1, times.len()) - 1];
+    if times.is_empty() {
+        return add(name, "none");
     }
-
-    /// Median, 99th percentile and maximum of some times.
-    pub(crate) fn times(&mut self, name: &str, mut times: Vec<Duration>) {
-        times.sort_unstable();
-        let at = |share: usize| times[(times.len() * share).div_ceil(100).clamp(1, times.len()) - 1];
-        if times.is_empty() {
-            return self.add(name, "none");
-        }
-        self.add(name, format!("p50 {}, p99 {}, max {}", millis(at(50)), millis(at(99)), millis(at(100))));
-    }
+    add(name, format!("p50 {}, p99 {}, max {}", millis(at(50)), millis(at(99)), millis(at(100))));
 }
 
 /// For times of seconds.

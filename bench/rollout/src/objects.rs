@@ -11,7 +11,7 @@ use std::time::Instant;
 use tidegate_bench_cluster::Cluster;
 
 use crate::args::Args;
-use crate::figures::{Figures, seconds};
+use crate::figures::{self, seconds};
 
 /// Requests under way.
 const CONCURRENCY: usize = 16;
@@ -28,11 +28,7 @@ pub(crate) struct World {
 
 impl World {
     /// Creates everything.
-    pub(crate) async fn create(
-        cluster: &Cluster,
-        args: &Args,
-        figures: &mut Figures,
-    ) -> anyhow::Result<Self> {
+    pub(crate) async fn create(cluster: &Cluster, args: &Args) -> anyhow::Result<Self> {
         cluster.install_crds(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/crds")).await?;
         let world = Self {
             namespace: cluster.namespace("scale").await?,
@@ -56,7 +52,7 @@ impl World {
         let creating = all.into_iter().map(|(kind, spec)| world.create_one(kind, spec));
         stream::iter(creating).buffer_unordered(CONCURRENCY).try_collect::<()>().await?;
         let text = format!("{count} objects and {nodes} gateways in {}", seconds(started.elapsed()));
-        figures.add("created", text);
+        figures::add("created", text);
         Ok(world)
     }
 

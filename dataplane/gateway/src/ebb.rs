@@ -41,8 +41,11 @@ pub(crate) async fn watch(gw: &Gateway, release: Release) {
     loop {
         tokio::time::sleep(LOOK).await;
         if ebb.seen(gw.clients.connections()) {
-            release();
-            tracing::debug!("memory given back");
+            // it goes through the whole heap: nobody's timers wait for that
+            match tokio::task::spawn_blocking(release).await {
+                Ok(()) => tracing::debug!("memory given back"),
+                Err(error) => tracing::warn!(%error, "memory was not given back"),
+            }
         }
     }
 }
