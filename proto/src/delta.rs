@@ -21,7 +21,7 @@ pub fn diff(old: &Table, new: &Table) -> Delta {
         None => true,
     };
     let upserts = new.entries.iter().filter(|(key, entry)| changed(key, entry));
-    let removals = old.entries.keys().filter(|key| !new.entries.contains_key(key));
+    let removals = old.entries.keys().filter(|key| !new.entries.contains_key(*key));
     Delta {
         upserts: upserts.map(|(key, entry)| (key.clone(), entry.clone())).collect(),
         removals: removals.cloned().collect(),

@@ -3,19 +3,21 @@
 
 mod policy;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use std::collections::BTreeMap;
+
+use imbl::OrdMap;
 pub use policy::{BreakerPolicy, HealthPolicy, Limits, PartialFailure, Timeouts};
 
 /// Everything that nodes serve, by key; the order of the keys is the canonical order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
-    /// Backends and virtual servers. `Arc`: a step from one table to the next shares what did not change.
-    pub entries: BTreeMap<EntryKey, Arc<Entry>>,
+    /// Backends and virtual servers. A persistent map: tables that lead from one to the other share what did not change.
+    pub entries: OrdMap<EntryKey, Arc<Entry>>,
 }
 
 /// The name of an entry, unique in a table. Backends sort before the virtual servers that refer to them.

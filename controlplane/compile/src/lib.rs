@@ -8,7 +8,6 @@ mod annotation;
 mod backend;
 mod child;
 mod compiled;
-mod digest;
 mod draft;
 mod dump;
 mod front;

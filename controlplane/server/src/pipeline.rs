@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tidegate_controlplane_api::Diagnostic;
 use tidegate_controlplane_compile::{Compiled, compile, hold};
-use tidegate_proto::delta::diff;
+use tidegate_proto::delta::{Delta, diff};
 use tidegate_proto::push::Version;
 use tidegate_proto::table::Table;
 use tokio::sync::watch;
@@ -53,7 +53,7 @@ impl Pipeline {
         if !held.entries.is_empty() {
             let mut table = (**self.previous.table()).clone();
             table.entries.extend(held.entries);
-            self.previous = Arc::new(self.previous.next(Arc::new(table)));
+            self.previous = Arc::new(self.previous.next(&table));
         }
     }
 
@@ -76,10 +76,10 @@ impl Pipeline {
         if let Some(view) = &observation.view {
             let started = Instant::now();
             let compiled = compile(view);
-            let next = self.next_version(&compiled);
+            let (next, step) = self.next_version(&compiled);
             metrics::COMPILE_SECONDS.observe(started.elapsed().as_secs_f64());
             if before.published.as_ref().is_none_or(|version| version.id() != next.id()) {
-                report(&self.previous, &next, started);
+                report(&next, &step, started);
             }
             diagnostics.extend(compiled.diagnostics.iter().cloned());
             self.previous = Arc::clone(&next);
@@ -94,15 +94,13 @@ impl Pipeline {
         publish
     }
 
-    /// The compiled table with what is held, sharing every entry that did not change.
-    fn next_version(&self, compiled: &Compiled) -> Arc<Version> {
+    /// The compiled table with what is held, sharing every entry that did not change, and the step to it.
+    fn next_version(&self, compiled: &Compiled) -> (Arc<Version>, Delta) {
         let previous = self.previous.table();
-        let delta = diff(previous, &hold(previous, compiled));
-        if delta.is_empty() {
-            Arc::clone(&self.previous)
-        } else {
-            Arc::new(self.previous.next(Arc::new(previous.with(&delta))))
-        }
+        let step = diff(previous, &hold(previous, compiled));
+        let next =
+            if step.is_empty() { Arc::clone(&self.previous) } else { Arc::new(self.previous.after(&step)) };
+        (next, step)
     }
 }
 
@@ -112,14 +110,13 @@ fn newer(before: &Outcome, after: &Outcome) -> Option<Arc<Version>> {
     (!known).then(|| Arc::clone(published))
 }
 
-fn report(previous: &Version, next: &Version, started: Instant) {
+fn report(next: &Version, step: &Delta, started: Instant) {
     metrics::VERSIONS.inc();
-    let delta = previous.diff(next);
     let table = next.table();
     tracing::info!(
         version = next.id().short(),
-        changed = delta.upserts.len(),
-        removed = delta.removals.len(),
+        changed = step.upserts.len(),
+        removed = step.removals.len(),
         virtual_servers = table.virtual_servers().count(),
         backends = table.backends().count(),
         took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),

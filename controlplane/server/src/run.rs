@@ -273,6 +273,8 @@ async fn publish(
     while observations.changed().await.is_ok() {
         let observation = Arc::clone(&*observations.borrow_and_update());
         let started = Instant::now();
+        // Giving back what was known before takes a while in a large cluster: nodes do not wait for that.
+        let before = Arc::clone(&*pipeline.outcomes().borrow());
         let publish = tokio::task::block_in_place(|| pipeline.step(&observation));
         if let Some(version) = pipeline.published() {
             server.publish_version(version, observation.epoch);
@@ -280,6 +282,7 @@ async fn publish(
         if let Some(version) = publish {
             save.send_replace(Some(version));
         }
+        tokio::task::block_in_place(|| drop(before));
         // While changes come all the time, half of it is left to everything else; a change by itself does not wait.
         tokio::time::sleep(started.elapsed()).await;
     }

@@ -12,7 +12,7 @@ use prost::Message as _;
 use super::liveness::{Due, Liveness};
 use super::{MAX_NODE_NAME, PROTOCOL, Terms, Version};
 use crate::convert::{At, ConvertError, Problem, checks};
-use crate::digest::{EntryDigest, TableDigest};
+use crate::digest::{Digests, EntryDigest, TableDigest};
 use crate::keys::KeyRing;
 use crate::table::EntryKey;
 use crate::wire::{self, from_node, to_node};
@@ -35,7 +35,7 @@ pub struct Stream {
 /// What the control plane knows of the node at the other end.
 #[derive(Debug, Default)]
 struct Node {
-    holds: BTreeMap<EntryKey, EntryDigest>,
+    holds: Digests,
     refused: BTreeMap<EntryKey, Refusal>,
     session_keys: Vec<String>,
     version: Option<TableDigest>,
@@ -246,7 +246,7 @@ impl Stream {
     }
 
     /// What the node holds, verdicts included.
-    pub fn holds(&self) -> Option<&BTreeMap<EntryKey, EntryDigest>> {
+    pub fn holds(&self) -> Option<&Digests> {
         self.node.as_ref().map(|n| &n.holds)
     }
 
@@ -293,6 +293,10 @@ impl Stream {
             other => return Err(CloseReason::Nonce { awaited: other.map(|f| f.nonce), got }),
         };
         let version = flight.land(verdicts, &mut node.holds, &mut node.refused)?;
+        // Kept once for all nodes that hold it.
+        if let Some(newest) = self.newest.as_ref().filter(|newest| newest.id() == node.holds.version()) {
+            node.holds = newest.digests().clone();
+        }
         if let Some(ids) = flight.session_keys {
             node.session_keys = ids;
         }
@@ -358,7 +362,10 @@ fn read_hello(hello: wire::Hello) -> Result<(Introduction, Node), ConvertError> 
             return Err(Problem::Duplicate).at("key").at_item("held", i);
         }
     }
-    Ok((introduction, Node { holds, session_keys: hello.session_keys, ..Node::default() }))
+    Ok((
+        introduction,
+        Node { holds: holds.into_iter().collect(), session_keys: hello.session_keys, ..Node::default() },
+    ))
 }
 
 fn read_held(held: wire::Held) -> Result<(EntryKey, EntryDigest), ConvertError> {

@@ -37,7 +37,8 @@ pub struct Session {
     epoch: u64,
     session_keys: Vec<String>,
     open: Option<Open>,
-    applying: Option<Applying>,
+    /// A step that the gateway is taking.
+    applying: Option<Reading>,
 }
 
 #[derive(Debug)]
@@ -46,13 +47,6 @@ struct Open {
     nonce: u64,
     is_synced: bool,
     reported: Folded,
-}
-
-/// A step that the gateway is taking.
-#[derive(Debug)]
-struct Applying {
-    reading: Reading,
-    table: Arc<Table>,
 }
 
 /// A step for the gateway.
@@ -166,19 +160,18 @@ impl Session {
 
     /// The gateway has taken the step but for the entries in `refused`.
     pub fn applied(&mut self, refused: Vec<(EntryKey, String)>) -> Vec<Effect> {
-        let Some(Applying { mut reading, mut table }) = self.applying.take() else {
+        let Some(mut reading) = self.applying.take() else {
             return Vec::new();
         };
         for (key, reason) in refused {
             if reading.delta.contains(&key) {
-                self.restore(&mut table, &key);
                 reading.refuse(&key, reason);
             }
         }
         self.epoch = reading.epoch;
-        let is_changed = *table != **self.held.table();
+        let is_changed = !reading.delta.is_empty();
         if is_changed {
-            self.held = self.held.next(table.clone());
+            self.held = self.held.after(&reading.delta);
         }
         if let Some(ring) = &reading.keys {
             self.session_keys = ring.ids();
@@ -186,7 +179,8 @@ impl Session {
         let mut effects = Vec::new();
         let keys = reading.keys.take();
         if is_changed || keys.is_some() {
-            effects.push(Effect::Persist { table: is_changed.then_some(table), epoch: self.epoch, keys });
+            let table = is_changed.then(|| Arc::clone(self.held.table()));
+            effects.push(Effect::Persist { table, epoch: self.epoch, keys });
         }
         effects.extend(self.conclude(reading));
         effects
@@ -216,7 +210,7 @@ impl Session {
     }
 
     fn hello(&self) -> wire::Hello {
-        let held = self.held.digests().entries.iter();
+        let held = self.held.digests().iter();
         wire::Hello {
             protocol: PROTOCOL,
             node: self.identity.node.clone(),
@@ -246,12 +240,12 @@ impl Session {
         }
         let table = Arc::new(self.held.table().with(&reading.delta));
         let step = Step {
-            table: table.clone(),
+            table,
             delta: reading.delta.clone(),
             keys: reading.keys.clone(),
             version: reading.version,
         };
-        self.applying = Some(Applying { reading, table });
+        self.applying = Some(reading);
         Ok(vec![Effect::Apply(step)])
     }
 
@@ -264,14 +258,6 @@ impl Session {
             effects.push(Effect::Synced(true));
         }
         effects
-    }
-
-    fn restore(&self, table: &mut Arc<Table>, key: &EntryKey) {
-        let table = Arc::make_mut(table);
-        match self.held.table().entries.get(key) {
-            Some(previous) => table.entries.insert(key.clone(), previous.clone()),
-            None => table.entries.remove(key),
-        };
     }
 }
 

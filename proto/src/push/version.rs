@@ -20,10 +20,14 @@ impl Version {
         Self { table, digests }
     }
 
-    /// The version after this one; digests of shared entries are taken over.
-    pub fn next(&self, table: Arc<Table>) -> Self {
-        let digests = self.digests.next(&self.table, &table);
-        Self { table, digests }
+    /// The version to which this step leads; entries and digests that it does not touch are shared.
+    pub fn after(&self, step: &Delta) -> Self {
+        Self { table: Arc::new(self.table.with(step)), digests: self.digests.after(step) }
+    }
+
+    /// The version with this table; what it has in common with this one's is shared.
+    pub fn next(&self, table: &Table) -> Self {
+        self.after(&diff(&self.table, table))
     }
 
     /// The table.
@@ -38,7 +42,7 @@ impl Version {
 
     /// The digest of the whole.
     pub fn id(&self) -> TableDigest {
-        self.digests.version
+        self.digests.version()
     }
 
     /// The step to another version.

@@ -1,5 +1,6 @@
 //! Deltas and digests.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -51,8 +52,14 @@ proptest! {
 
     #[test]
     fn digests_taken_over_are_those_computed(old in arbitrary::table(), new in arbitrary::table()) {
-        let stepped = old.with(&diff(&old, &new));
-        prop_assert_eq!(Digests::of(&old).next(&old, &stepped), Digests::of(&new));
+        prop_assert_eq!(Digests::of(&old).after(&diff(&old, &new)), Digests::of(&new));
+    }
+
+    #[test]
+    fn digests_differ_where_tables_do(old in arbitrary::table(), new in arbitrary::table()) {
+        let (held, wanted, delta) = (Digests::of(&old), Digests::of(&new), diff(&old, &new));
+        prop_assert_eq!(held.news(&wanted).collect::<BTreeSet<_>>(), delta.upserts.keys().collect());
+        prop_assert_eq!(held.gone(&wanted).collect::<BTreeSet<_>>(), delta.removals.iter().collect());
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn ring(id: &str) -> KeyRing {
 
 /// The hello of a node that holds this.
 pub(crate) fn hello(holds: &Version) -> wire::Hello {
-    let held = holds.digests().entries.iter();
+    let held = holds.digests().iter();
     wire::Hello {
         protocol: PROTOCOL,
         node: "n".into(),
@@ -64,7 +64,7 @@ pub(crate) fn verdicts(update: &wire::Update, refused: Option<&EntryKey>) -> wir
 pub(crate) fn update(nonce: u64, version: &Version) -> wire::Update {
     let upsert = |(key, entry): (&EntryKey, &Arc<Entry>)| wire::Upsert {
         key: Some(key.into()),
-        digest: version.digests().entries[key].as_bytes().to_vec(),
+        digest: version.digests().get(key).expect("of the table").as_bytes().to_vec(),
         entry: Some((&**entry).into()),
     };
     wire::Update {

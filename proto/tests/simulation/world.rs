@@ -114,7 +114,7 @@ impl World {
             let held = node.session.held();
             assert_eq!(held.table(), &node.served, "what the session holds is what is served");
             assert_eq!(node.disk.saved, node.served, "what is served is on disk");
-            for (key, digest) in &held.digests().entries {
+            for (key, digest) in held.digests().iter() {
                 let was_published = self.published.get(key).is_some_and(|d| d.contains(digest));
                 assert!(was_published, "{key} was never published like this");
             }
@@ -243,10 +243,9 @@ impl World {
             Some(version) => tables::change(version.table(), &mut self.random),
             None => tables::change(&Table::default(), &mut self.random),
         };
-        let table = Arc::new(table);
         let version = match &self.control.newest {
-            Some(newest) => newest.next(table),
-            None => Version::new(table),
+            Some(newest) => newest.next(&table),
+            None => Version::new(Arc::new(table)),
         };
         self.publish(Arc::new(version));
     }
@@ -261,7 +260,7 @@ impl World {
         if !self.control.is_up {
             return;
         }
-        for (key, digest) in &version.digests().entries {
+        for (key, digest) in version.digests().iter() {
             self.published.entry(key.clone()).or_default().insert(*digest);
         }
         self.versions.push(version.clone());

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::meta::{CONTROLLER, Meta};
 use super::services::PORT_NAME;
-use crate::digest::fnv;
 use crate::view::cluster::{Cluster, Gateway};
+use tidegate_proto::digest::fnv;
 
 /// What Kubernetes' own controller puts into a slice at most.
 const MOST: usize = 100;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use tidegate_controlplane_api::{Kind, ObjectRef};
+use tidegate_proto::digest::fnv;
 
 use super::names::Claim;
 use super::{Front, Hindrance, Port};
-use crate::digest::fnv;
 
 /// Ports of the gateways that fronts have: below those that Kubernetes gives out as node ports (from 30000) and that Linux
 /// gives to outgoing connections (from 32768).

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{CloseReason, Refusal};
 use crate::convert::At;
-use crate::digest::{EntryDigest, TableDigest};
+use crate::digest::{Digests, EntryDigest, TableDigest};
 use crate::table::EntryKey;
 use crate::wire;
 
@@ -49,7 +49,7 @@ impl Flight {
     pub(super) fn land(
         &self,
         verdicts: wire::Verdicts,
-        holds: &mut BTreeMap<EntryKey, EntryDigest>,
+        holds: &mut Digests,
         refused: &mut BTreeMap<EntryKey, Refusal>,
     ) -> Result<TableDigest, CloseReason> {
         let got = TableDigest::try_from(&verdicts.version[..])
@@ -57,36 +57,24 @@ impl Flight {
         if got != self.version {
             return Err(CloseReason::Version { awaited: self.version, got });
         }
-        let mut open = self.awaited.clone();
+        let (mut open, mut taken) = (self.awaited.clone(), Vec::new());
         for (i, verdict) in verdicts.entries.into_iter().enumerate() {
             let key = EntryKey::try_from(verdict.key.unwrap_or_default())
                 .at("key")
                 .at_item("entries", i)
                 .map_err(CloseReason::Verdicts)?;
             let target = open.remove(&key).ok_or_else(|| CloseReason::StrayVerdict(key.clone()))?;
-            settle(key, target, verdict.rejected, holds, refused);
+            if verdict.rejected.is_empty() {
+                refused.remove(&key);
+                taken.push((key, target));
+            } else {
+                refused.insert(key, Refusal { target, reason: verdict.rejected });
+            }
         }
+        *holds = holds.with(taken);
         match open.into_keys().next() {
             Some(key) => Err(CloseReason::NoVerdict(key)),
             None => Ok(self.version),
         }
     }
-}
-
-fn settle(
-    key: EntryKey,
-    target: Option<EntryDigest>,
-    rejected: String,
-    holds: &mut BTreeMap<EntryKey, EntryDigest>,
-    refused: &mut BTreeMap<EntryKey, Refusal>,
-) {
-    if !rejected.is_empty() {
-        refused.insert(key, Refusal { target, reason: rejected });
-        return;
-    }
-    refused.remove(&key);
-    match target {
-        Some(digest) => holds.insert(key, digest),
-        None => holds.remove(&key),
-    };
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Refusal;
-use crate::digest::EntryDigest;
+use crate::digest::{Digests, EntryDigest};
 use crate::keys::KeyRing;
 use crate::push::Version;
 use crate::table::{Entry, EntryKey, VirtualServer};
@@ -23,19 +23,14 @@ impl Plan {
     /// - a removal goes again with anything: what stood in its way may be gone.
     ///
     /// Refusals that the newest version made pointless are forgotten.
-    pub(super) fn new(
-        holds: &BTreeMap<EntryKey, EntryDigest>,
-        refused: &mut BTreeMap<EntryKey, Refusal>,
-        newest: &Version,
-    ) -> Self {
-        let wanted = &newest.digests().entries;
+    pub(super) fn new(holds: &Digests, refused: &mut BTreeMap<EntryKey, Refusal>, newest: &Version) -> Self {
+        let wanted = newest.digests();
         refused.retain(|key, refusal| {
             refusal.target.as_ref() == wanted.get(key) && holds.get(key) != wanted.get(key)
         });
-        let differs = |(key, digest): &(&EntryKey, &EntryDigest)| holds.get(key) != Some(digest);
         let (again, fresh): (BTreeSet<_>, BTreeSet<_>) =
-            wanted.iter().filter(differs).map(|(key, _)| key).partition(|key| refused.contains_key(key));
-        let gone = holds.keys().filter(|key| !wanted.contains_key(key));
+            holds.news(wanted).partition(|key| refused.contains_key(key));
+        let gone = holds.gone(wanted);
         let (gone_again, gone): (BTreeSet<_>, BTreeSet<_>) = gone.partition(|key| refused.contains_key(key));
         let mut plan = Plan {
             upserts: fresh.into_iter().cloned().collect(),
@@ -57,9 +52,10 @@ impl Plan {
         epoch: u64,
         ring: Option<&KeyRing>,
     ) -> wire::Update {
+        let digests = newest.digests();
         let upsert = |key: &EntryKey| wire::Upsert {
             key: Some(key.into()),
-            digest: newest.digests().entries[key].as_bytes().to_vec(),
+            digest: digests.get(key).map(|digest| digest.as_bytes().to_vec()).unwrap_or_default(),
             entry: Some((&*newest.table().entries[key]).into()),
         };
         wire::Update {
@@ -74,10 +70,10 @@ impl Plan {
 
     /// What the node holds of each entry if it accepts it.
     pub(super) fn awaited(self, newest: &Version) -> BTreeMap<EntryKey, Option<EntryDigest>> {
-        let digests = &newest.digests().entries;
+        let digests = newest.digests();
         let upserts = self.upserts.into_iter().map(|key| {
-            let digest = digests[&key];
-            (key, Some(digest))
+            let digest = digests.get(&key).copied();
+            (key, digest)
         });
         upserts.chain(self.removals.into_iter().map(|key| (key, None))).collect()
     }

@@ -103,7 +103,7 @@ impl Reading {
         if digest.as_bytes()[..] != upsert.digest {
             return Err(Refusal::Digest);
         }
-        if held.digests().entries.get(&key) != Some(&digest) {
+        if held.digests().get(&key) != Some(&digest) {
             self.delta.upserts.insert(key, Arc::new(entry));
         }
         Ok(())

@@ -162,7 +162,6 @@ impl Held {
 fn hello(node: &str, held: &Held) -> FromNode {
     let digests = Digests::of(&held.table);
     let entries = digests
-        .entries
         .iter()
         .map(|(key, digest)| wire::Held { key: Some(key.into()), digest: digest.as_bytes().to_vec() });
     let hello = wire::Hello {

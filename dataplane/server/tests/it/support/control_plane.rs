@@ -74,11 +74,10 @@ impl ControlPlane {
 
     /// Pushes a table from now on.
     pub(crate) fn publish(&self, table: &Table) {
-        let table = Arc::new(table.clone());
         self.news.send_modify(|news| {
             let next = match &news.newest {
                 Some(old) => old.next(table),
-                None => Version::new(table),
+                None => Version::new(Arc::new(table.clone())),
             };
             news.newest = Some(Arc::new(next));
         });
