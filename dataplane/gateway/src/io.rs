@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, Poll::Ready, ready};
+use std::task::{Context, Poll, Poll::Pending, Poll::Ready, ready};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -26,39 +26,60 @@ impl Io for TcpStream {
     }
 }
 
-/// One HTTP/2 stream's inner, in-memory side.
+/// One HTTP/2 stream's inner, in-memory side: it holds nothing back either.
 impl Io for DuplexStream {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         read(self, cx, buf)
     }
     fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        write(self, cx, bufs).map_ok(|(n, _)| n)
+        put(self, cx, bufs)
+    }
+}
+
+/// A stream that may hold back what it has taken: TLS keeps records while the socket is full. They go on with the next
+/// write or read: whoever waits for the peer reads.
+pub(crate) struct Holding<S> {
+    stream: S,
+    /// some of what was written is held back
+    held: bool,
+}
+
+impl<S> Holding<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, held: false }
+    }
+
+    pub(crate) fn into_inner(self) -> S {
+        self.stream
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for Holding<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.held {
+            match flush(&mut self.stream, cx) {
+                Ready(Ok(())) => self.held = false,
+                Ready(Err(e)) => return Ready(Err(e)),
+                Pending => {}
+            }
+        }
+        read(&mut self.stream, cx, buf)
+    }
+    fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let n = ready!(put(&mut self.stream, cx, bufs))?;
+        match flush(&mut self.stream, cx) {
+            Ready(Err(e)) => return Ready(Err(e)),
+            flushed => self.held = flushed.is_pending(),
+        }
+        Ready(Ok(n))
     }
 }
 
 /// Reads what is there.
 #[inline]
-pub(crate) fn read<S: AsyncRead + Unpin>(
-    s: &mut S,
-    cx: &mut Context<'_>,
-    buf: &mut [u8],
-) -> Poll<io::Result<usize>> {
+fn read<S: AsyncRead + Unpin>(s: &mut S, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
     let mut b = ReadBuf::new(buf);
     Pin::new(s).poll_read(cx, &mut b).map_ok(|()| b.filled().len())
-}
-
-/// How many bytes were taken, and whether some of them are still held back: TLS keeps records until it is asked, and then
-/// for as long as the socket is full. On plain TCP never.
-pub(crate) fn write<S: AsyncWrite + Unpin>(
-    s: &mut S,
-    cx: &mut Context<'_>,
-    bufs: &[IoSlice<'_>],
-) -> Poll<io::Result<(usize, bool)>> {
-    let n = ready!(put(s, cx, bufs))?;
-    match flush(s, cx) {
-        Ready(Err(e)) => Ready(Err(e)),
-        flushed => Ready(Ok((n, flushed.is_pending()))),
-    }
 }
 
 /// Hands over what it takes in one go.
@@ -79,6 +100,6 @@ fn put<S: AsyncWrite + Unpin>(
 }
 
 /// Sends what is held back.
-pub(crate) fn flush<S: AsyncWrite + Unpin>(s: &mut S, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+fn flush<S: AsyncWrite + Unpin>(s: &mut S, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     Pin::new(s).poll_flush(cx)
 }

@@ -33,6 +33,7 @@ mod snapshot;
 mod standing;
 mod state;
 mod stuck;
+mod tls;
 mod upstream;
 mod worker;
 
@@ -41,3 +42,4 @@ pub use clients::ClientLimits;
 pub use ebb::Release;
 pub use run::{RunError, Serve, run};
 pub use state::{Gateway, Options};
+pub use tls::{TlsError, TlsFiles, TlsOptions};

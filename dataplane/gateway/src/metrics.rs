@@ -5,6 +5,7 @@ mod scrape;
 mod tally;
 
 use crate::session::lock;
+use crate::tls::TlsStats;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -109,6 +110,7 @@ pub(crate) struct NodeStats {
     pub(crate) certificate_until: AtomicU64,
     pub(crate) accept_failures: Tally,
     pub(crate) slow_readers: Tally,
+    pub(crate) tls: TlsStats,
     pub(crate) sessions_created: AtomicU64,
     pub(crate) tokens_opened: AtomicU64,
     faults: Mutex<BTreeMap<&'static str, u64>>,

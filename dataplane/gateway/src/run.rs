@@ -7,7 +7,8 @@ use crate::prober;
 use crate::push::{self, PushConfig};
 use crate::refuse::Porter;
 use crate::state::Gateway;
-use crate::worker::Worker;
+use crate::tls::{Tls, TlsError};
+use crate::worker::{Fixed, Worker};
 use async_trait::async_trait;
 use pingora_core::apps::http_app::HttpServer;
 use pingora_core::listeners::TcpSocketOptions;
@@ -51,6 +52,9 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+    /// There is no certificate for clients that speak TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// Serves until SIGTERM, SIGINT or the end of the drain. Returns when all is over.
@@ -59,7 +63,12 @@ pub fn run(gw: Arc<Gateway>, serve: Serve) -> Result<(), RunError> {
         let bound = ports::bind(addr, n, gw.options.takeover);
         bound.map_err(|source| RunError::Listen { flag, addr, source })
     };
+    let tls = gw.options.tls.as_ref().map(|o| Tls::load(&o.files, &gw.stats.tls)).transpose()?.map(Arc::new);
     let shared = bind("--listen", gw.options.listen, gw.options.threads)?;
+    let secure = match &gw.options.tls {
+        Some(o) => bind("--tls-listen", o.listen, gw.options.threads)?,
+        None => Vec::new(),
+    };
     drop(bind("--admin", serve.admin, 1)?);
     let loaded = push::load_last_known_good(&serve.push.state_dir);
     for problem in &loaded.problems {
@@ -78,8 +87,13 @@ pub fn run(gw: Arc<Gateway>, serve: Serve) -> Result<(), RunError> {
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let porter = Arc::new(Porter::new());
-    for (index, socket) in shared.into_iter().enumerate() {
-        server.add_service(Worker::new(gw.clone(), index, socket, porter.clone()));
+    let mut secure = secure.into_iter();
+    for (index, shared) in shared.into_iter().enumerate() {
+        let fixed = Fixed { shared, tls: secure.next().zip(tls.clone()) };
+        server.add_service(Worker::new(gw.clone(), index, fixed, porter.clone()));
+    }
+    if let Some(tls) = tls {
+        server.add_service(background_service("certificate", Certificate { gw: gw.clone(), tls }));
     }
     server.add_service(admin(&gw, &serve));
     server.add_service(background_service("prober", Probers { gw: gw.clone(), release: serve.release }));
@@ -111,6 +125,23 @@ impl BackgroundService for Probers {
         tokio::select! {
             () = prober::run(self.gw.clone()) => {}
             () = ebb::watch(&self.gw, release) => {}
+        }
+    }
+}
+
+/// Follows the files of the certificate that clients see.
+struct Certificate {
+    gw: Arc<Gateway>,
+    tls: Arc<Tls>,
+}
+
+#[async_trait]
+impl BackgroundService for Certificate {
+    async fn start(&self, _shutdown: ShutdownWatch) {
+        let mut stops = self.gw.drain.stops();
+        tokio::select! {
+            () = self.tls.follow(&self.gw.stats.tls) => {}
+            _ = stops.wait_for(|s| *s) => {}
         }
     }
 }

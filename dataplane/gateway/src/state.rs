@@ -8,6 +8,7 @@ use crate::push::{Applier, IdentityEvent, Step};
 use crate::session::{Sessions, lock};
 use crate::snapshot::{Ground, Server, Snapshot};
 use crate::standing::Clock;
+use crate::tls::TlsOptions;
 use arc_swap::ArcSwap;
 use pingora_core::connectors::TransportConnector;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -26,6 +27,8 @@ use tokio::sync::{Notify, watch};
 pub struct Options {
     /// The shared port.
     pub listen: SocketAddr,
+    /// The port for clients that speak TLS, if there is one.
+    pub tls: Option<TlsOptions>,
     /// Where ports of virtual servers are bound that name no address of their own (`0.0.0.0`, `[::]`); absent: everywhere.
     pub address: Option<IpAddr>,
     /// Worker threads, each with its own listeners and upstream connections.
@@ -63,6 +66,7 @@ impl Options {
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
+            tls: None,
             address: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             allowed_hosts: Vec::new(),

@@ -3,7 +3,7 @@
 
 use crate::backend::BackendState;
 use crate::endpoints::Endpoint;
-use crate::io::Io;
+use crate::io::{Holding, Io};
 use crate::metrics::inc;
 use crate::room::Room;
 use crate::state::Gateway;
@@ -13,7 +13,7 @@ use pingora_core::upstreams::peer::HttpPeer;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tidegate_proto::table::Egress;
 use tokio::net::TcpStream;
@@ -44,11 +44,7 @@ pub(crate) struct Upstream {
 /// What it runs on: the bare socket where that is enough, since every layer is paid for with each read and write.
 enum Wire {
     Tcp(TcpStream),
-    Tls {
-        stream: Stream,
-        /// some of what was written is held back
-        unflushed: bool,
-    },
+    Tls(Holding<Stream>),
 }
 
 /// One of the open connections.
@@ -81,27 +77,14 @@ impl Io for Upstream {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         match &mut self.wire {
             Wire::Tcp(stream) => stream.poll_read(cx, buf),
-            Wire::Tls { stream, unflushed } => {
-                if *unflushed {
-                    match crate::io::flush(stream, cx) {
-                        Poll::Ready(Ok(())) => *unflushed = false,
-                        Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
-                        Poll::Pending => {}
-                    }
-                }
-                crate::io::read(stream, cx, buf)
-            }
+            Wire::Tls(stream) => stream.poll_read(cx, buf),
         }
     }
     #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match &mut self.wire {
             Wire::Tcp(stream) => stream.poll_write(cx, bufs),
-            Wire::Tls { stream, unflushed } => {
-                let (n, left) = ready!(crate::io::write(stream, cx, bufs))?;
-                *unflushed = left;
-                Poll::Ready(Ok(n))
-            }
+            Wire::Tls(stream) => stream.poll_write(cx, bufs),
         }
     }
 }
@@ -210,7 +193,7 @@ async fn tls(gw: &Gateway, addr: SocketAddr, host: &str) -> Result<Wire, Connect
     let mut peer = HttpPeer::new(addr, true, host.to_owned());
     peer.options.alpn = ALPN::H1;
     let stream = gw.connector.new_stream(&peer).await.map_err(ConnectError::Tls)?;
-    Ok(Wire::Tls { stream, unflushed: false })
+    Ok(Wire::Tls(Holding::new(stream)))
 }
 
 /// The addresses of an endpoint that may be dialled. Checked after resolution: a name that is allowed may

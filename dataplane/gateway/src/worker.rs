@@ -1,5 +1,6 @@
 //! The worker threads: each is a Pingora service with one thread, its own listening sockets and its own
-//! upstream connections. The shared port and the ports of virtual servers are accepted by the same loop.
+//! upstream connections. The shared port, the one that speaks TLS and the ports of virtual servers are accepted by the
+//! same loop.
 
 use crate::app;
 use crate::clients::{Place, What};
@@ -10,6 +11,7 @@ use crate::metrics::inc;
 use crate::ports::{self, Port, PortSet};
 use crate::refuse::Porter;
 use crate::state::Gateway;
+use crate::tls::Tls;
 use async_trait::async_trait;
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service;
@@ -36,20 +38,28 @@ pub(crate) struct Worker {
     gw: Arc<Gateway>,
     index: usize,
     name: String,
-    shared: Option<TcpListener>,
+    fixed: Option<Fixed>,
     porter: Arc<Porter>,
 }
 
+/// The sockets that a worker has from its start to its end.
+pub(crate) struct Fixed {
+    /// Of the shared port.
+    pub(crate) shared: TcpListener,
+    /// Of the port that speaks TLS, with what it takes.
+    pub(crate) tls: Option<(TcpListener, Arc<Tls>)>,
+}
+
 impl Worker {
-    pub(crate) fn new(gw: Arc<Gateway>, index: usize, shared: TcpListener, porter: Arc<Porter>) -> Self {
-        Self { gw, index, name: format!("mcp-{index}"), shared: Some(shared), porter }
+    pub(crate) fn new(gw: Arc<Gateway>, index: usize, fixed: Fixed, porter: Arc<Porter>) -> Self {
+        Self { gw, index, name: format!("mcp-{index}"), fixed: Some(fixed), porter }
     }
 }
 
 #[async_trait]
 impl Service for Worker {
     async fn start_service(&mut self, _fds: Option<ListenFds>, _shutdown: ShutdownWatch, _per_fd: usize) {
-        let Some(shared) = self.shared.take() else { return };
+        let Some(Fixed { shared, tls }) = self.fixed.take() else { return };
         let mut stops = self.gw.drain.stops();
         if self.gw.options.takeover {
             tokio::select! {
@@ -58,7 +68,10 @@ impl Service for Worker {
             }
         }
         let mut set = PortTasks { worker: self, tasks: HashMap::new() };
-        let shared = set.accept(None, shared);
+        let fixed = [
+            set.accept(None, shared, None),
+            tls.and_then(|(socket, tls)| set.accept(None, socket, Some(tls))),
+        ];
         let mut ports = self.gw.ports.watch();
         let mut sweep = tokio::time::interval(Duration::from_secs(1));
         set.follow(&ports.borrow_and_update().clone());
@@ -78,7 +91,7 @@ impl Service for Worker {
                 _ = stops.wait_for(|s| *s) => break,
             }
         }
-        for task in shared.into_iter().chain(set.tasks.into_values().map(|(_, task)| task)) {
+        for task in fixed.into_iter().flatten().chain(set.tasks.into_values().map(|(_, task)| task)) {
             // an error: it was aborted, which closes its socket too
             let _ = task.await;
         }
@@ -135,7 +148,7 @@ impl PortTasks<'_> {
     fn open(&self, port: &Port) -> Option<JoinHandle<()>> {
         let socket = port.sockets.get(self.worker.index)?.try_clone();
         match socket {
-            Ok(socket) => self.accept(Some(port.server.clone()), socket),
+            Ok(socket) => self.accept(Some(port.server.clone()), socket, None),
             Err(e) => {
                 tracing::error!(server = %port.server, error = %e, "port not served by this thread");
                 None
@@ -143,7 +156,12 @@ impl PortTasks<'_> {
         }
     }
 
-    fn accept(&self, owner: Option<VirtualServerId>, socket: TcpListener) -> Option<JoinHandle<()>> {
+    fn accept(
+        &self,
+        owner: Option<VirtualServerId>,
+        socket: TcpListener,
+        tls: Option<Arc<Tls>>,
+    ) -> Option<JoinHandle<()>> {
         let listening = ports::listen(&socket).and_then(|()| tokio::net::TcpListener::from_std(socket));
         let listener = match listening {
             Ok(listener) => listener,
@@ -156,6 +174,7 @@ impl PortTasks<'_> {
         let acceptor = Acceptor {
             gw: gw.clone(),
             site: Arc::new(Site { gw: gw.clone(), owner }),
+            tls,
             porter: self.worker.porter.clone(),
             shutdown: gw.draining(),
         };
@@ -167,6 +186,8 @@ impl PortTasks<'_> {
 struct Acceptor {
     gw: Arc<Gateway>,
     site: Arc<Site>,
+    /// what its clients speak TLS with, if they do
+    tls: Option<Arc<Tls>>,
     porter: Arc<Porter>,
     /// for Pingora: it ends its HTTP/2 connections when the drain begins
     shutdown: ShutdownWatch,
@@ -219,6 +240,8 @@ impl Acceptor {
         inc(&self.gw.stats.connections);
         match self.gw.clients.take(from.ip(), What::Connection) {
             Ok(place) => self.serve(stream, from, place),
+            // a word in the clear says nothing there, and a handshake is what there is no room for
+            Err(_) if self.tls.is_some() => {}
             Err(_) => self.porter.turn_away(stream),
         }
     }
@@ -229,10 +252,17 @@ impl Acceptor {
         let peer = Peer { address: from.ip().to_canonical(), loopback };
         let site = self.site.clone();
         let shutdown = self.shutdown.clone();
-        tokio::spawn(async move {
-            let _place = place;
-            let _wakeable = Wakeable::register().await;
-            app::serve(stream, site, peer, &shutdown).await;
-        });
+        match self.tls.clone() {
+            None => tokio::spawn(async move {
+                let _place = place;
+                let _wakeable = Wakeable::register().await;
+                app::serve(stream, site, peer, &shutdown).await;
+            }),
+            Some(tls) => tokio::spawn(async move {
+                let _place = place;
+                let _wakeable = Wakeable::register().await;
+                app::serve_tls(stream, &tls, site, peer, &shutdown).await;
+            }),
+        };
     }
 }

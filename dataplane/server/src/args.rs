@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_dataplane_gateway::push::{ControlPlaneAddr, Credentials, NodeName, PushConfig};
-use tidegate_dataplane_gateway::{ClientLimits, LogFilter, Options, Serve};
+use tidegate_dataplane_gateway::{ClientLimits, LogFilter, Options, Serve, TlsFiles, TlsOptions};
 
 /// The node gateway for MCP servers: serves the virtual servers that a control plane pushes.
 #[derive(Parser)]
@@ -39,6 +39,15 @@ pub(crate) struct Args {
     /// Shared port for clients
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4483")]
     listen: SocketAddr,
+    /// Port for clients that speak TLS, beside the shared one: the same virtual servers
+    #[arg(long, value_name = "ADDR:PORT", requires_all = ["tls_certificate", "tls_key"])]
+    tls_listen: Option<SocketAddr>,
+    /// Its certificate, then those that issued it, PEM; the file may be replaced at any time
+    #[arg(long, value_name = "FILE", requires = "tls_listen")]
+    tls_certificate: Option<PathBuf>,
+    /// The private key of the first of them, PEM without a passphrase; the file may be replaced at any time
+    #[arg(long, value_name = "FILE", requires = "tls_listen")]
+    tls_key: Option<PathBuf>,
     /// Where ports of virtual servers listen whose address is 0.0.0.0 or [::], as several gateways on one host need it
     /// [default: everywhere]
     #[arg(long, value_name = "IP", env = "TIDEGATE_ADDRESS")]
@@ -109,6 +118,7 @@ impl Args {
     /// `descriptors`: how many files the process may have open.
     pub(crate) fn options(&self, descriptors: u64) -> Options {
         let mut o = Options::new(self.listen);
+        o.tls = self.tls();
         o.address = self.address;
         o.threads = self.threads.map_or(o.threads, usize::from);
         o.allowed_hosts = self.allowed_host.clone();
@@ -123,6 +133,13 @@ impl Args {
         o.clients = self.client_limits(descriptors);
         o.takeover = self.takeover;
         o
+    }
+
+    /// All three flags or none, as clap has seen to.
+    fn tls(&self) -> Option<TlsOptions> {
+        let (listen, certificate, key) =
+            (self.tls_listen?, self.tls_certificate.clone()?, self.tls_key.clone()?);
+        Some(TlsOptions { listen, files: TlsFiles { certificate, key } })
     }
 
     fn client_limits(&self, descriptors: u64) -> ClientLimits {
@@ -146,6 +163,13 @@ impl Args {
             _ => None,
         };
         check_credentials(&self.control_plane, credentials.is_some(), &node)?;
+        for (flag, other) in [("--listen", self.listen), ("--admin", self.admin)] {
+            // with --takeover the system would let them share it
+            anyhow::ensure!(
+                self.tls_listen != Some(other) || other.port() == 0,
+                "--tls-listen and {flag} are both {other}: give TLS a port of its own"
+            );
+        }
         Ok(Serve {
             release: memory::RELEASE,
             admin: self.admin,

@@ -1,6 +1,7 @@
 //! What a scrape reads, in the Prometheus text format.
 
 mod standing;
+mod tls;
 
 use super::{BOUNDS, BackendStats, ENDS, KINDS, Tally};
 use crate::backend::{BackendState, Reach};
@@ -16,6 +17,9 @@ impl Gateway {
     pub fn metrics(&self) -> String {
         let snapshot = self.snapshot().clone();
         let mut families = self.node_families();
+        if self.options.tls.is_some() {
+            families.extend(tls::families(&self.stats.tls));
+        }
         families.extend(server_families(&snapshot));
         families.extend(backend_families(&snapshot));
         families.extend(standing::families(&snapshot));

@@ -17,12 +17,13 @@ use serde_json::{Value, json};
 use std::future::Future;
 use std::net::SocketAddr;
 use tidegate_bench_mock::Options;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// One session over one connection; its clones share the connection.
 #[derive(Clone)]
-struct Client {
+pub(crate) struct Client {
     connection: SendRequest<Full<Bytes>>,
     authority: String,
     session: String,
@@ -31,6 +32,14 @@ struct Client {
 impl Client {
     async fn connect(addr: SocketAddr) -> Self {
         let stream = TcpStream::connect(addr).await.expect("the port is open");
+        Self::over(stream, addr).await
+    }
+
+    /// On a connection that is there.
+    pub(crate) async fn over(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        addr: SocketAddr,
+    ) -> Self {
         let (connection, driver) =
             soon(handshake(TokioExecutor::new(), TokioIo::new(stream))).await.expect("HTTP/2");
         tokio::spawn(driver);
@@ -38,7 +47,12 @@ impl Client {
     }
 
     async fn open(addr: SocketAddr) -> Self {
-        let mut client = Self::connect(addr).await;
+        Self::connect(addr).await.initialized().await
+    }
+
+    /// With a session of its own.
+    pub(crate) async fn initialized(self) -> Self {
+        let mut client = self;
         let answer = client.post(&initialize("2025-11-25")).await;
         assert_eq!(answer.status(), 200);
         client.session = answer.headers()["mcp-session-id"].to_str().expect("ASCII").into();
@@ -67,7 +81,7 @@ impl Client {
         self.send(self.request("POST", message.to_string())).await
     }
 
-    async fn call_text(&mut self, tool: &str, arguments: Value) -> String {
+    pub(crate) async fn call_text(&mut self, tool: &str, arguments: Value) -> String {
         let message = json_of(self.post(&call(1, tool, arguments)).await).await;
         message["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("a text: {message}")).into()
     }
@@ -93,7 +107,7 @@ async fn piece(body: &mut Incoming) -> Option<String> {
 }
 
 /// Runs the client's side; waiting for mocks may block its thread.
-fn run<F: Future<Output = ()>>(test: F) {
+pub(crate) fn run<F: Future<Output = ()>>(test: F) {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

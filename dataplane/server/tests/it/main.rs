@@ -23,4 +23,5 @@ mod support;
 mod survival;
 mod swaps;
 mod takeover;
+mod tls;
 mod tools;

@@ -4,6 +4,7 @@ use crate::sessions::seen;
 use crate::support::ports;
 use crate::support::process::{Program, output, test_deps, workspace_binary};
 use crate::support::tables::Vmcp;
+use crate::support::tls::Port;
 use crate::support::until;
 use crate::support::world::{World, mock, mock_with};
 use rmcp::model::{CallToolRequestParams, CallToolResult, ProgressNotificationParam};
@@ -26,6 +27,11 @@ struct Stage {
 
 impl Stage {
     fn set() -> Self {
+        Self::set_with(&[])
+    }
+
+    /// With options of the gateway.
+    fn set_with(extra: &[&str]) -> Self {
         let deps = test_deps();
         let zones = ports::free();
         let mut command = Command::new(workspace_binary("timezones-mcp"));
@@ -42,7 +48,7 @@ impl Stage {
             .with("b", b.addr)
             .with("time", zones)
             .with("ref", everything);
-        Self { world: World::of([&vmcp]), a, _programs: [timezones, reference], _b: b }
+        Self { world: World::with([&vmcp], extra), a, _programs: [timezones, reference], _b: b }
     }
 
     fn url(&self) -> String {
@@ -150,6 +156,24 @@ fn the_second_typescript_sdk_works() {
 #[test]
 fn the_second_typescript_sdk_works_when_it_asks_for_the_modern_era_first() {
     check_typescript("v2", "auto");
+}
+
+#[test]
+fn sdks_that_trust_the_certificate_work_over_tls() {
+    let port = Port::new();
+    let python = test_deps().join("python/bin/python").display().to_string();
+    let certificate = port.certificate_file();
+    for (trust, program, script, of) in [
+        ("SSL_CERT_FILE", python.as_str(), script("client.py"), vec![]),
+        ("NODE_EXTRA_CA_CERTS", "node", script("client.mjs"), vec!["v2"]),
+    ] {
+        let stage = Stage::set_with(&port.flags(&[]));
+        let trust = format!("{trust}={}", certificate.display());
+        let url = format!("https://{}/default/demo/mcp", port.addr);
+        let calls = Stage::calls().to_string();
+        let args = [vec![trust.as_str(), program, &script], of, vec![&url, "legacy", &calls]].concat();
+        stage.check(&stage.run("env", &args));
+    }
 }
 
 /// Notes the progress of the calls.

@@ -10,6 +10,7 @@ pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod puppet;
 pub(crate) mod tables;
+pub(crate) mod tls;
 pub(crate) mod world;
 
 use std::fmt::Debug;

@@ -2,20 +2,50 @@
 
 use super::DEADLINE;
 use super::answer::Framing;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
+use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 
 pub(crate) use super::answer::{Answer, Head, Sse};
 
 /// A connection.
 pub(crate) struct Http {
-    stream: TcpStream,
+    stream: Wire,
     /// Read and not used yet.
     buf: Vec<u8>,
     framing: Framing,
     /// Data of the body that was taken off its framing and not used yet.
     data: Vec<u8>,
+}
+
+/// What it runs on.
+enum Wire {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Wire {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref(),
+        }
+    }
+
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buf),
+            Self::Tls(stream) => stream.read(buf),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.write_all(bytes),
+            Self::Tls(stream) => stream.write_all(bytes),
+        }
+    }
 }
 
 impl Http {
@@ -46,15 +76,23 @@ impl Http {
         Self::of(socket.into())
     }
 
+    /// The same connection inside TLS: from here on as this client says.
+    pub(crate) fn secured(self, client: ClientConnection) -> Self {
+        let Wire::Plain(stream) = self.stream else { panic!("TLS in TLS") };
+        let stream = Wire::Tls(Box::new(StreamOwned::new(client, stream)));
+        Self { stream, buf: Vec::new(), framing: Framing::Ended, data: Vec::new() }
+    }
+
     fn of(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(DEADLINE)).expect("a socket");
         stream.set_write_timeout(Some(DEADLINE)).expect("a socket");
+        let stream = Wire::Plain(stream);
         Self { stream, buf: Vec::new(), framing: Framing::Ended, data: Vec::new() }
     }
 
     /// Waits longer than usual for answers.
     pub(crate) fn patient(&self, wait: Duration) {
-        self.stream.set_read_timeout(Some(wait)).expect("a socket");
+        self.stream.tcp().set_read_timeout(Some(wait)).expect("a socket");
     }
 
     #[track_caller]
@@ -69,7 +107,7 @@ impl Http {
 
     /// Resets the connection.
     pub(crate) fn abort(self) {
-        let linger = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        let linger = socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO));
         linger.expect("a socket");
     }
 
@@ -161,10 +199,10 @@ impl Http {
 
     /// What lies in the buffers of both sides without waiting: is there anything?
     pub(crate) fn silent(&mut self) -> bool {
-        self.stream.set_nonblocking(true).expect("a socket");
+        self.stream.tcp().set_nonblocking(true).expect("a socket");
         let mut one = [0];
-        let pending = self.stream.peek(&mut one);
-        self.stream.set_nonblocking(false).expect("a socket");
+        let pending = self.stream.tcp().peek(&mut one);
+        self.stream.tcp().set_nonblocking(false).expect("a socket");
         self.buf.is_empty()
             && self.data.is_empty()
             && matches!(pending, Err(e) if e.kind() == ErrorKind::WouldBlock)

@@ -28,6 +28,19 @@ impl Client {
     pub(crate) fn open_as(addr: SocketAddr, path: &str, host: &str) -> Self {
         let mut client = Self::without_session(addr, path);
         client.host = host.into();
+        client.initialized()
+    }
+
+    /// Initializes on a connection that is there, and says so.
+    #[track_caller]
+    pub(crate) fn open_on(http: Http, addr: SocketAddr, path: &str) -> Self {
+        let (path, host, session) = (path.into(), "localhost".into(), String::new());
+        Self { http, addr, path, host, session }.initialized()
+    }
+
+    #[track_caller]
+    fn initialized(self) -> Self {
+        let mut client = self;
         let answer = client.post(&initialize("2025-11-25"));
         assert_eq!(answer.status, 200, "{}", answer.text());
         client.session = answer.head.field("mcp-session-id").expect("a session").into();
@@ -54,7 +67,8 @@ impl Client {
         self.over(Http::connect_from(from, self.addr))
     }
 
-    fn over(&self, http: Http) -> Self {
+    /// The same session on a connection that is there.
+    pub(crate) fn over(&self, http: Http) -> Self {
         let (path, host) = (self.path.clone(), self.host.clone());
         Self { http, addr: self.addr, path, host, session: self.session.clone() }
     }
