@@ -10,6 +10,7 @@ pub mod finalizers;
 pub mod held;
 pub mod lead;
 mod pace;
+pub mod refusals;
 
 use std::time::Duration;
 
@@ -22,6 +23,17 @@ pub const NAME: &str = "tidegate-controlplane";
 const ANSWER: Duration = Duration::from_secs(30);
 /// Requests to the API server under way at a time, of each writer.
 pub const CONCURRENCY: usize = 8;
+
+/// A text for people, of so many bytes at most.
+pub fn bounded(mut text: String, most: usize) -> String {
+    const CUT: &str = " ...";
+    if text.len() > most {
+        let end = (0..=most.saturating_sub(CUT.len())).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+        text.push_str(CUT);
+    }
+    text
+}
 
 /// Waits for an answer, for a while.
 ///

@@ -75,6 +75,7 @@ fn levels(board: &Board) -> Registry {
             table.map_or(0, |t| t.table().virtual_servers().count()),
         ),
         ("backends", "Backends in the table", table.map_or(0, |t| t.table().backends().count())),
+        ("children_refused", "Child objects that cannot be written", board.refusals().now().children.len()),
         ("errors", "Errors in manifests and of watches", errors(Severity::Error)),
         ("warnings", "Warnings about manifests", errors(Severity::Warning)),
     ];

@@ -10,6 +10,7 @@ mod document;
 pub(crate) mod facts;
 pub(crate) mod member;
 mod phase;
+mod refused;
 mod reported;
 mod schedule;
 mod transitions;

@@ -1,4 +1,4 @@
-//! Events on objects that are not served as written, or that a node refuses: `kubectl describe` and `kubectl get events` show them.
+//! Events on objects that are not served as written, that a node refuses, or whose children the API server refuses: `kubectl describe` and `kubectl get events` show them.
 //! Each is said once when it appears, by the leader.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,8 @@ use tidegate_proto::table::EntryKey;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{NAME, answer};
+use super::refusals::Refused;
+use super::{NAME, answer, bounded};
 use crate::metrics;
 use crate::pipeline::Outcome;
 use crate::push::NodeState;
@@ -44,6 +45,8 @@ pub struct Announcer {
 struct Finding {
     reason: String,
     note: String,
+    /// What was tried.
+    action: &'static str,
 }
 
 impl Announcer {
@@ -60,7 +63,8 @@ impl Announcer {
             changes.seen();
             if *self.leading.borrow_and_update() {
                 let (outcome, nodes) = board.glance();
-                self.announce(findings(&outcome, &nodes)).await;
+                let refused = board.refusals().now();
+                self.announce(findings(&outcome, &nodes, &refused)).await;
             }
             tokio::time::sleep(PACE).await;
             tokio::select! {
@@ -94,7 +98,7 @@ impl Announcer {
             type_: EventType::Warning,
             reason: finding.reason.clone(),
             note: Some(finding.note.clone()),
-            action: "Compile".to_owned(),
+            action: finding.action.to_owned(),
             secondary: None,
         };
         // An event is a courtesy: status and log say the same.
@@ -125,7 +129,7 @@ impl Announcer {
     }
 }
 
-fn findings(outcome: &Outcome, nodes: &[NodeState]) -> BTreeMap<ObjectRef, Vec<Finding>> {
+fn findings(outcome: &Outcome, nodes: &[NodeState], refused: &Refused) -> BTreeMap<ObjectRef, Vec<Finding>> {
     let mut all: BTreeMap<ObjectRef, Vec<Finding>> = BTreeMap::new();
     let worth = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Error;
     for diagnostic in outcome.diagnostics.iter().filter(worth) {
@@ -137,10 +141,18 @@ fn findings(outcome: &Outcome, nodes: &[NodeState]) -> BTreeMap<ObjectRef, Vec<F
         for (key, reason) in &node.rejections {
             if let EntryKey::VirtualServer(id) = key {
                 let object = ObjectRef::new(Kind::VirtualMcpServer, &id.namespace, &id.name);
-                let note = bounded(format!("node {}: {reason}", node.name));
-                all.entry(object).or_default().push(Finding { reason: "RejectedByNode".to_owned(), note });
+                let note = bounded(format!("node {}: {reason}", node.name), MAX_NOTE);
+                all.entry(object).or_default().push(Finding {
+                    reason: "RejectedByNode".to_owned(),
+                    note,
+                    action: "Compile",
+                });
             }
         }
+    }
+    for refusal in refused.children.values() {
+        let (reason, note) = (refusal.reason.to_owned(), refusal.message.clone());
+        all.entry(refusal.owner.clone()).or_default().push(Finding { reason, note, action: "Apply" });
     }
     all
 }
@@ -148,8 +160,8 @@ fn findings(outcome: &Outcome, nodes: &[NodeState]) -> BTreeMap<ObjectRef, Vec<F
 impl Finding {
     fn of(diagnostic: &Diagnostic) -> Self {
         let field = diagnostic.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
-        let note = bounded(format!("{field}{}; remedy: {}", diagnostic.message, diagnostic.remedy));
-        Self { reason: camel_case(diagnostic.code), note }
+        let note = bounded(format!("{field}{}; remedy: {}", diagnostic.message, diagnostic.remedy), MAX_NOTE);
+        Self { reason: camel_case(diagnostic.code), note, action: "Compile" }
     }
 }
 
@@ -163,15 +175,6 @@ fn camel_case(code: &str) -> String {
         })
 }
 
-fn bounded(mut note: String) -> String {
-    if note.len() > MAX_NOTE {
-        let end = (0..=MAX_NOTE - 4).rev().find(|end| note.is_char_boundary(*end)).unwrap_or(0);
-        note.truncate(end);
-        note.push_str(" ...");
-    }
-    note
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,7 +183,7 @@ mod tests {
     fn reasons_are_words_in_camel_case_and_notes_are_bounded() {
         assert_eq!(camel_case("group-not-found"), "GroupNotFound");
         assert_eq!(camel_case("bad"), "Bad");
-        assert_eq!(bounded("é".repeat(2_000)).len(), 1_024);
-        assert_eq!(bounded("short".to_owned()), "short");
+        assert_eq!(bounded("é".repeat(2_000), MAX_NOTE).len(), 1_024);
+        assert_eq!(bounded("short".to_owned(), MAX_NOTE), "short");
     }
 }

@@ -79,6 +79,7 @@ impl Holder {
             .iter()
             .filter_map(|(object, finalizer)| self.difference(object, finalizer))
             .collect();
+        pace.retain(|object| writes.iter().any(|write| write.object == *object));
         released.retain(|object, _| writes.iter().any(|write| write.releases && write.object == *object));
         for write in writes {
             let now = epoch.elapsed();

@@ -38,6 +38,16 @@ impl<K: Ord + Clone> Pace<K> {
         failure.count == 1
     }
 
+    /// How often in a row it failed.
+    pub fn failures(&self, key: &K) -> u32 {
+        self.0.get(key).map_or(0, |failure| failure.count)
+    }
+
+    /// Forgets what nobody wants done any more, or there would always be something to try again.
+    pub fn retain(&mut self, wanted: impl Fn(&K) -> bool) {
+        self.0.retain(|key, _| wanted(key));
+    }
+
     /// It worked, or is not wanted any more.
     pub fn settled(&mut self, key: &K) {
         self.0.remove(key);
@@ -69,5 +79,7 @@ mod tests {
         pace.settled(&"a");
         assert_eq!(pace.next(), None);
         assert!(pace.failed(&"a", now));
+        pace.retain(|key| *key != "a");
+        assert_eq!((pace.next(), pace.failures(&"a")), (None, 0));
     }
 }

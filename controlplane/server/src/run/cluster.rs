@@ -127,7 +127,8 @@ impl Replica {
         };
         spawn(tasks, "finalizers", until(stopping.clone(), holder.run()));
         let (of_keeper, outcomes) = (client.clone(), outcomes.clone());
-        let keeper = Keeper { client: of_keeper, mirrors, outcomes, leading: leading.subscribe() };
+        let (leads, refusals) = (leading.subscribe(), board.refusals().clone());
+        let keeper = Keeper { client: of_keeper, mirrors, outcomes, leading: leads, refusals };
         spawn(tasks, "child objects", until(stopping.clone(), keeper.run(dirty)));
         // It ends by itself, once it has given the Lease back.
         spawn(

@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::facts::Facts;
 use super::transitions::{Since, Transitions};
-use super::{Statuses, statuses};
+use super::{Statuses, refused, statuses};
+use crate::cluster::refusals::{Refusals, Refused};
 use crate::pipeline::Outcome;
 use crate::push::{NodeState, PushServer};
 
@@ -18,6 +19,7 @@ use crate::push::{NodeState, PushServer};
 pub struct Board {
     outcomes: watch::Receiver<Arc<Outcome>>,
     push: PushServer,
+    refusals: Refusals,
     memory: Arc<Mutex<Memory>>,
 }
 
@@ -33,6 +35,7 @@ struct Memory {
 #[derive(Debug)]
 struct Moment {
     outcome: Arc<Outcome>,
+    refused: Arc<Refused>,
     changes: u64,
     details: u64,
 }
@@ -40,6 +43,7 @@ struct Moment {
 impl PartialEq for Moment {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.outcome, &other.outcome)
+            && Arc::ptr_eq(&self.refused, &other.refused)
             && (self.changes, self.details) == (other.changes, other.details)
     }
 }
@@ -59,6 +63,7 @@ pub struct Picture {
 #[derive(Debug)]
 pub struct Changes {
     outcomes: watch::Receiver<Arc<Outcome>>,
+    refusals: watch::Receiver<Arc<Refused>>,
     nodes: watch::Receiver<u64>,
     details: watch::Receiver<u64>,
 }
@@ -66,7 +71,7 @@ pub struct Changes {
 impl Board {
     /// Nothing is computed until somebody looks.
     pub fn new(outcomes: watch::Receiver<Arc<Outcome>>, push: PushServer) -> Self {
-        Self { outcomes, push, memory: Arc::default() }
+        Self { outcomes, push, refusals: Refusals::default(), memory: Arc::default() }
     }
 
     /// The state now.
@@ -76,11 +81,14 @@ impl Board {
         // Before the nodes are looked at: they may be newer than that, never older.
         let (changes, details) = (*self.push.changed().borrow(), *self.push.details().borrow());
         let (outcome, nodes) = self.glance();
-        let moment = Moment { outcome: Arc::clone(&outcome), changes, details };
+        let refused = self.refusals.now();
+        let moment =
+            Moment { outcome: Arc::clone(&outcome), refused: Arc::clone(&refused), changes, details };
         let statuses = match &memory.last {
             Some((of, statuses)) if *of == moment => Arc::clone(statuses),
             _ => {
                 let mut statuses = statuses(&Facts::new(&outcome, &nodes));
+                refused::fold(&mut statuses, &refused);
                 let turns = memory.transitions.stamp(&mut statuses, unix_ms(SystemTime::now()));
                 turns.iter().for_each(|turn| turn.log());
                 Arc::new(statuses)
@@ -95,6 +103,11 @@ impl Board {
         (Arc::clone(&*self.outcomes.borrow()), self.push.nodes())
     }
 
+    /// What cannot be written of children: told by their writer, shown here.
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
     /// Takes over since when conditions hold from statuses that were written before, perhaps by another process.
     pub fn remember(&self, written: impl IntoIterator<Item = (ObjectRef, Vec<Since>)>) {
         let mut memory = self.memory();
@@ -102,6 +115,11 @@ impl Board {
             memory.transitions.remember(&object, conditions);
         }
         memory.last = None;
+    }
+
+    /// Whether the source has listed once, and what it listed is compiled.
+    pub fn has_listed(&self) -> bool {
+        self.outcomes.borrow().compiled.is_some()
     }
 
     /// Whether there is a table for nodes.
@@ -117,7 +135,8 @@ impl Board {
 
     /// Changes from now on.
     pub fn changes(&self) -> Changes {
-        Changes { outcomes: self.outcomes.clone(), nodes: self.push.changed(), details: self.push.details() }
+        let (nodes, details) = (self.push.changed(), self.push.details());
+        Changes { outcomes: self.outcomes.clone(), refusals: self.refusals.changes(), nodes, details }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -129,19 +148,21 @@ impl Changes {
     /// What there is to see now has been seen.
     pub fn seen(&mut self) {
         self.outcomes.mark_unchanged();
+        self.refusals.mark_unchanged();
         self.nodes.mark_unchanged();
         self.details.mark_unchanged();
     }
 
     /// Waits for something unseen, from `details` on for details too; false at the end. Can be dropped and called again.
     pub async fn next(&mut self, details: Instant) -> bool {
-        let Self { outcomes, nodes, details: probed } = self;
+        let Self { outcomes, refusals, nodes, details: probed } = self;
         let probed = async {
             sleep_until(details).await;
             probed.changed().await
         };
         tokio::select! {
             changed = outcomes.changed() => changed.is_ok(),
+            changed = refusals.changed() => changed.is_ok(),
             changed = nodes.changed() => changed.is_ok(),
             changed = probed => changed.is_ok(),
         }

@@ -8,5 +8,6 @@ mod gateways;
 mod guide;
 mod life;
 mod permissions;
+mod refused;
 mod replicas;
 mod stage;

@@ -28,6 +28,8 @@ pub enum Action {
     },
     /// Delete the object with this UID.
     Delete {
+        /// Whom it was for.
+        owner: ObjectRef,
         /// Another object of the same name is not meant.
         uid: String,
     },
@@ -84,11 +86,11 @@ impl Memory {
 fn delete(key: &ChildKey, body: &Body, compiled: &Compiled) -> Option<(Step, Action)> {
     let value = body.value();
     let owner = owner(&value, &key.namespace)?;
-    if !compiled.status.contains_key(&owner) || compiled.left_alone.contains(&(owner, key.kind)) {
+    if !compiled.status.contains_key(&owner) || compiled.left_alone.contains(&(owner.clone(), key.kind)) {
         return None;
     }
     let uid = value.pointer("/metadata/uid")?.as_str()?.to_owned();
-    Some((Step(key.clone()), Action::Delete { uid }))
+    Some((Step(key.clone()), Action::Delete { owner, uid }))
 }
 
 fn owner(value: &Value, namespace: &str) -> Option<ObjectRef> {
@@ -119,6 +121,14 @@ fn observed(mirrors: &Mirrors) -> BTreeMap<ChildKey, Body> {
 }
 
 impl Action {
+    /// Whom the child is for.
+    pub(super) fn owner(&self) -> &ObjectRef {
+        match self {
+            Action::Apply { child, .. } => &child.owner,
+            Action::Delete { owner, .. } => owner,
+        }
+    }
+
     /// For the log.
     pub(super) fn word(&self) -> &'static str {
         match self {
@@ -126,6 +136,13 @@ impl Action {
             Action::Apply { .. } => "apply",
             Action::Delete { .. } => "delete",
         }
+    }
+}
+
+impl Step {
+    /// Kind and name, for people who know the namespace.
+    pub(super) fn child(&self) -> impl fmt::Display {
+        format!("{} {}", self.0.kind.as_str(), self.0.name)
     }
 }
 

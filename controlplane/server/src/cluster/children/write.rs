@@ -33,7 +33,7 @@ pub(super) async fn carry_out(client: &Client, step: &Step, action: &Action) -> 
             answer(api.patch(name, &params, &Patch::Apply(body))).await.map_err(Box::new)?;
             Ok(())
         }
-        Action::Delete { uid } => {
+        Action::Delete { uid, .. } => {
             let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
             let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
             match answer(api.delete(name, &params)).await {
