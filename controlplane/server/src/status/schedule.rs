@@ -8,8 +8,9 @@ use tidegate_controlplane_api::ObjectRef;
 
 use super::{Status, Statuses};
 
-/// After a write that failed.
+/// After a write that failed once, and at most: a permission that is missing fails the writes of all objects, for hours perhaps.
 const RETRY: Duration = Duration::from_secs(5);
+const RETRY_AT_MOST: Duration = Duration::from_secs(60);
 
 /// Writes of statuses in which only details changed, of all objects together. What somebody would act on is not counted.
 const DETAILS_PER_MINUTE: u32 = 600;
@@ -28,6 +29,8 @@ struct Written {
     at: Duration,
     /// When it is to be tried again, after a failure.
     retry: Option<Duration>,
+    /// In a row.
+    failures: u32,
 }
 
 /// One thing to do.
@@ -51,7 +54,7 @@ impl Step {
 impl Schedule {
     /// Begins with the statuses that an earlier process left, of whatever content.
     pub fn new(left: impl IntoIterator<Item = ObjectRef>) -> Self {
-        let unknown = || Written { status: None, at: Duration::ZERO, retry: None };
+        let unknown = || Written { status: None, at: Duration::ZERO, retry: None, failures: 0 };
         let written = left.into_iter().map(|object| (object, unknown())).collect();
         Self { written, budget: Budget::default() }
     }
@@ -97,7 +100,10 @@ impl Schedule {
     }
 
     fn put(&mut self, now: Duration, object: &ObjectRef, status: &Status) -> Step {
-        let written = Written { status: Some(status.clone()), at: now, retry: None };
+        // Until it is known to have worked, this goes on from the failures before.
+        let before = self.written.get(object).filter(|written| written.retry.is_some());
+        let failures = before.map_or(0, |written| written.failures);
+        let written = Written { status: Some(status.clone()), at: now, retry: None, failures };
         self.written.insert(object.clone(), written);
         Step::Put(object.clone(), Box::new(status.clone()))
     }
@@ -117,8 +123,15 @@ impl Schedule {
 
     /// A step could not be done: it is tried again, later.
     pub fn failed(&mut self, now: Duration, object: &ObjectRef) {
-        let written = Written { status: None, at: now, retry: Some(now + RETRY) };
+        let failures = self.written.get(object).map_or(0, |written| written.failures);
+        let wait = RETRY.saturating_mul(1 << failures.min(16)).min(RETRY_AT_MOST);
+        let written = Written { status: None, at: now, retry: Some(now + wait), failures: failures + 1 };
         self.written.insert(object.clone(), written);
+    }
+
+    /// Whether a write has failed and not succeeded since.
+    pub fn is_behind(&self) -> bool {
+        self.written.values().any(|written| written.retry.is_some())
     }
 }
 

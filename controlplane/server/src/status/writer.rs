@@ -16,6 +16,8 @@ const PACE: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(6);
 /// Between two looks at least where nothing happened but that backends were probed again; at most, the shortest interval of a status.
 const DETAILS: Duration = Duration::from_secs(1);
+/// Between two lines of the log about writes that fail.
+const REMINDER: Duration = Duration::from_secs(60);
 /// Looking may take this share of the time: one part in so many.
 const SHARE: u32 = 10;
 
@@ -84,21 +86,36 @@ async fn reign(board: &Board, writer: &StatusWriter, changes: &mut Changes) -> b
     let left = tokio::task::block_in_place(|| writer.left());
     let mut restart = !left.is_empty();
     if let StatusWriter::Cluster(writer) = writer {
+        // Whoever leads at once has listed nothing yet, and would take what is on record for nothing.
+        while !board.has_listed() {
+            if !changes.next(Instant::now()).await {
+                return false;
+            }
+        }
         let written = tokio::task::block_in_place(|| writer.written());
         restart = !written.is_empty();
         board.remember(written);
     }
     if restart {
         // A restart is no news: what was written before stays until it is known better.
-        let _first = timeout(PATIENCE, first_report(board, changes)).await;
+        let known = async {
+            if let StatusWriter::Cluster(_) = writer {
+                let mut refusals = board.refusals().changes();
+                // An error: the control plane ends.
+                let _tried = refusals.wait_for(|refused| refused.tried).await.map(drop);
+            }
+            first_report(board, changes).await;
+        };
+        let _first = timeout(PATIENCE, known).await;
     }
     let mut schedule = Schedule::new(left);
+    let mut said = None;
     let epoch = Instant::now();
     while writer.is_our_turn() {
         // Seen from here on: what changes while we look leads to another look.
         changes.seen();
         let started = Instant::now();
-        let next = round(board, writer, &mut schedule, epoch).await;
+        let next = round(board, writer, &mut schedule, &mut said, epoch).await;
         let details = started + next.details;
         let rest = PACE.max(next.busy * (SHARE - 1));
         tokio::time::sleep(rest).await;
@@ -124,7 +141,13 @@ struct Next {
 }
 
 /// One look.
-async fn round(board: &Board, writer: &StatusWriter, schedule: &mut Schedule, epoch: Instant) -> Next {
+async fn round(
+    board: &Board,
+    writer: &StatusWriter,
+    schedule: &mut Schedule,
+    said: &mut Option<Instant>,
+    epoch: Instant,
+) -> Next {
     // Without the nodes: what is looked at by somebody has to be copied when a node reports.
     let started = Instant::now();
     let Picture { outcome, statuses, .. } = tokio::task::block_in_place(|| board.look());
@@ -152,12 +175,22 @@ async fn round(board: &Board, writer: &StatusWriter, schedule: &mut Schedule, ep
     for (step, _) in &failed {
         schedule.failed(epoch.elapsed(), step.object());
     }
-    // A full disk fails them all: one line.
-    if let Some((step, error)) = failed.first() {
-        let object = step.object();
-        tracing::warn!(failed = failed.len(), %object, error, "cannot write statuses, trying again");
-    }
+    log(&failed, schedule, said);
     Next { due: schedule.next(now, &statuses), details, busy }
+}
+
+/// One line for all failures of a round, as a full disk fails them all, and at most one a minute. `said`: when, while it lasts.
+fn log(failed: &[(Step, String)], schedule: &Schedule, said: &mut Option<Instant>) {
+    if let Some((step, error)) = failed.first() {
+        if said.is_none_or(|said| said.elapsed() >= REMINDER) {
+            let object = step.object();
+            tracing::warn!(failed = failed.len(), %object, error, "cannot write statuses, trying again");
+            *said = Some(Instant::now());
+        }
+    } else if said.is_some() && !schedule.is_behind() {
+        tracing::info!("statuses are written again");
+        *said = None;
+    }
 }
 
 async fn first_report(board: &Board, changes: &mut Changes) {

@@ -10,4 +10,5 @@ mod life;
 mod permissions;
 mod refused;
 mod replicas;
+mod revoked;
 mod stage;

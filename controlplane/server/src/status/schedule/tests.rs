@@ -109,6 +109,26 @@ fn a_write_that_fails_is_tried_again_later_and_not_at_once() {
 }
 
 #[test]
+fn writes_that_go_on_failing_are_tried_ever_later() {
+    let mut schedule = written();
+    let changed = of(status(Word::Unavailable, 1));
+    let mut now = Duration::from_secs(1);
+    for wait in [5, 10, 20, 40, 60, 60] {
+        assert_eq!(schedule.due(now, &changed).len(), 1);
+        schedule.failed(now, &demo());
+        assert!(schedule.is_behind());
+        now += Duration::from_secs(wait);
+        assert_eq!(schedule.next(now, &changed), Some(now));
+    }
+    assert_eq!(schedule.due(now, &changed).len(), 1);
+    assert!(!schedule.is_behind(), "it worked");
+    let again = of(status(Word::Ready, 1));
+    assert_eq!(schedule.due(now, &again).len(), 1);
+    schedule.failed(now, &demo());
+    assert_eq!(schedule.next(now, &again), Some(now + RETRY), "and starts anew");
+}
+
+#[test]
 fn details_of_many_objects_are_written_in_turn_and_so_many_a_minute() {
     let count = DETAILS_PER_MINUTE as usize + 10;
     let object = |i: usize| ObjectRef::new(Kind::VirtualMcpServer, "default", &format!("v{i}"));
