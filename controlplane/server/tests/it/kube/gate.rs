@@ -147,3 +147,54 @@ spec: {ports: [{port: 80}], selector: {app: mine}}
         .await;
     assert!(plane.terminate().await.success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b2_a_virtual_server_of_a_group_that_is_not_ready_waits() {
+    let stage = Stage::new("b2").await;
+    let plane = stage.plane();
+    stage.apply(GROUP).await;
+    stage.until_phase(&plane, "mcpgroup/tools", "Ready").await;
+    // being deleted, and held by somebody else's finalizer
+    stage.patch("mcpgroup/tools", r#"{"metadata":{"finalizers":["example.com/wait"]}}"#).await;
+    stage.kubectl(&["delete", "mcpgroup", "tools", "--wait=false"], "").await;
+    stage.apply(&virtual_server("")).await;
+    let waiting = stage.until_phase(&plane, "vmcp/demo", "Pending").await;
+    assert_eq!(condition(&waiting, "GroupRefValidated"), "False/GroupRefNotReady");
+    assert_eq!(condition(&waiting, "Ready"), "False/GroupRefNotReady");
+    assert!(stage.find("service/vmcp-demo").await.is_none(), "nothing is made before the gate");
+    assert!(stage.find("deployment/demo").await.is_none());
+
+    stage.patch("mcpgroup/tools", r#"{"metadata":{"finalizers":null}}"#).await;
+    stage.until_phase(&plane, "vmcp/demo", "Failed").await;
+    stage.apply(GROUP).await;
+    stage.until(&plane, "service/vmcp-demo", "the gate is passed", |_| true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b9_a_backend_whose_credentials_are_missing_is_left_out_and_the_others_are_served() {
+    let stage = Stage::new("b9").await;
+    let plane = stage.plane();
+    let broken = "---
+apiVersion: toolhive.stacklok.dev/v1alpha1
+kind: MCPServerEntry
+metadata: {name: broken}
+spec:
+  groupRef: {name: tools}
+  remoteUrl: 'https://broken.example.com/mcp'
+  transport: streamable-http
+  externalAuthConfigRef: {name: missing}
+";
+    stage.apply(&format!("{GROUP}{broken}---{}", virtual_server(""))).await;
+    let served = stage
+        .until(&plane, "vmcp/demo", "one backend and a condition", |found| {
+            !condition(found, "DiscoveredAuthConfig-broken").is_empty()
+                && found.pointer("/status/discoveredBackends/0").is_some()
+        })
+        .await;
+    assert_ne!(served["status"]["phase"], "Failed", "{served:#}");
+    assert_eq!(condition(&served, "DiscoveredAuthConfig-broken"), "False/ConversionFailed");
+    let backends = served["status"]["discoveredBackends"].as_array().cloned().unwrap_or_default();
+    let names: Vec<_> = backends.iter().map(|backend| backend["name"].clone()).collect();
+    assert_eq!(names, ["docs"]);
+    assert_eq!(condition(&served, "DiscoveredAuthConfig-docs"), "");
+}
