@@ -3,6 +3,7 @@
 mod describe;
 mod get;
 mod nowhere;
+mod pod;
 mod validate;
 mod watch;
 
