@@ -149,9 +149,8 @@ async fn statuses_that_may_not_be_written_any_more_stop_nothing_and_are_made_up_
     eventually("a status that is refused", DEADLINE, fails).await.expect("it may not be written");
     stage.apply(&[virtual_server("second"), entry("b")].concat()).await;
     stage.until(&plane, "service/vmcp-second", "its Service", |_| true).await;
-    let all = |now: &Held| {
-        held(now).0.len() == 2 && now.table.backends().any(|b| b.authority == "b.example.com")
-    };
+    let all =
+        |now: &Held| held(now).0.len() == 2 && now.table.backends().any(|b| b.authority == "b.example.com");
     node.until("both edits", all).await;
     assert!(stage.find("mcpserverentry/b").await.expect("it is there")["status"].is_null());
     plane.until_log("cannot write statuses, trying again").await;
