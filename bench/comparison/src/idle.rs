@@ -1,19 +1,17 @@
 //! What idle sessions and streams take of a target's memory.
 
-use std::io::{BufRead, BufReader};
+use serde::Serialize;
 
-use anyhow::Context;
-use serde::{Deserialize, Serialize};
-
-use crate::load;
+use crate::load::Holder;
 use crate::plan::Plan;
 use crate::process::resident;
 use crate::scenario::{Beside, Scenario};
 use crate::stage::Stage;
 use crate::target::Name;
 
-/// Descriptors that are no client's.
-const OTHERS: u64 = 1_000;
+/// The part of the descriptors that is no client's: nginx, for one, closes connections that wait for a request when a
+/// sixteenth of its own is left.
+const SPARE: u64 = 8;
 
 /// Sessions that are there before the measured ones.
 const FIRST: usize = 100;
@@ -25,15 +23,10 @@ pub(crate) struct Idle {
     pub(crate) streams: u64,
     /// What could not be opened or did not stay.
     pub(crate) failed: u64,
+    /// The first of these.
+    pub(crate) example: Option<String>,
     pub(crate) before_kib: u64,
     pub(crate) after_kib: u64,
-}
-
-#[derive(Deserialize)]
-struct Held {
-    sessions: u64,
-    streams: u64,
-    failed: u64,
 }
 
 impl Idle {
@@ -55,23 +48,24 @@ pub(crate) fn measure(
     stage.ready(&mut target, scenario)?;
     let streams = scenario.beside == Beside::IdleStreams;
     // a proxy has two descriptors for each
-    let most = usize::try_from(descriptors.saturating_sub(OTHERS) / 2)?;
+    let most = usize::try_from((descriptors - descriptors / SPARE) / 2)?;
     let sessions = if streams { plan.idle.min(most) } else { plan.idle };
     let aim = target.aim(scenario, &stage.certificate);
     // what the first sessions make a process take, once and for all, is not theirs
-    let mut first = load::hold(&plan.binaries, &aim, FIRST, streams)?;
-    let mut lines = BufReader::new(first.stdout.take().context("no output")?).lines();
-    lines.next().context("tidegate-load ended")??;
+    let first = Holder::start(&plan.binaries, &aim, FIRST, streams)?;
+    first.opened()?;
     let before_kib = resident(&target.pids());
-    let mut holder = load::hold(&plan.binaries, &aim, sessions, streams)?;
-    let mut lines = BufReader::new(holder.stdout.take().context("no output")?).lines();
-    let line = lines.next().context("tidegate-load ended")??;
+    let holder = Holder::start(&plan.binaries, &aim, sessions, streams)?;
+    let held = holder.opened()?;
     let after_kib = resident(&target.pids());
-    drop(holder.stdin.take());
-    let at_the_end = lines.next().context("tidegate-load ended")??;
-    drop(first.stdin.take());
-    holder.wait()?;
-    first.wait()?;
-    let (held, end): (Held, Held) = (serde_json::from_str(&line)?, serde_json::from_str(&at_the_end)?);
-    Ok(Idle { sessions: held.sessions, streams: held.streams, failed: end.failed, before_kib, after_kib })
+    let end = holder.release()?;
+    first.release()?;
+    Ok(Idle {
+        sessions: held.sessions,
+        streams: held.streams,
+        failed: end.failed,
+        example: end.example,
+        before_kib,
+        after_kib,
+    })
 }

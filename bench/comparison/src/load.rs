@@ -1,6 +1,8 @@
 //! The load generator, run and its report read.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -9,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::binaries::Binaries;
 use crate::scenario::{Scenario, Wire};
 use crate::target::Aim;
+
+/// How long ten thousand sessions may take to be opened: some hundred times longer than they do.
+const OPENING: Duration = Duration::from_secs(300);
 
 /// What the load generator reports.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -79,12 +84,67 @@ pub(crate) fn run(mut command: Command, extent: Extent, pids: &[u32]) -> anyhow:
     serde_json::from_slice(&output.stdout).context("the report of tidegate-load")
 }
 
-/// Starts one that holds idle sessions until its standard input ends.
-pub(crate) fn hold(binaries: &Binaries, aim: &Aim, sessions: usize, streams: bool) -> anyhow::Result<Child> {
-    let mut command = Command::new(binaries.ours("tidegate-load"));
-    command.args(["--hold", "--url", &aim.url, "--sessions", &sessions.to_string(), "--timeout", "60s"]);
-    if streams {
-        command.arg("--streams");
+/// One that holds idle sessions. It ends when this is dropped.
+pub(crate) struct Holder {
+    child: Child,
+    said: Receiver<std::io::Result<String>>,
+}
+
+/// What it holds.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Held {
+    pub(crate) sessions: u64,
+    pub(crate) streams: u64,
+    /// What could not be opened or did not stay, and the first of these.
+    pub(crate) failed: u64,
+    pub(crate) example: Option<String>,
+}
+
+impl Holder {
+    pub(crate) fn start(
+        binaries: &Binaries,
+        aim: &Aim,
+        sessions: usize,
+        streams: bool,
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(binaries.ours("tidegate-load"));
+        command.args(["--hold", "--url", &aim.url, "--sessions", &sessions.to_string(), "--timeout", "60s"]);
+        if streams {
+            command.arg("--streams");
+        }
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("tidegate-load")?;
+        let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+        // two lines in all: when all are open, and at the end
+        let (say, said) = sync_channel(2);
+        std::thread::spawn(move || lines.take(2).try_for_each(|line| say.send(line)));
+        Ok(Self { child, said })
     }
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("tidegate-load")
+
+    /// Waits until all are open that can be opened.
+    pub(crate) fn opened(&self) -> anyhow::Result<Held> {
+        self.next().context("while sessions were opened")
+    }
+
+    /// Lets them go; what was still there.
+    pub(crate) fn release(mut self) -> anyhow::Result<Held> {
+        drop(self.child.stdin.take());
+        self.next().context("while sessions were held")
+    }
+
+    fn next(&self) -> anyhow::Result<Held> {
+        match self.said.recv_timeout(OPENING) {
+            Ok(line) => serde_json::from_str(&line?).context("what tidegate-load holds"),
+            Err(RecvTimeoutError::Timeout) => bail!("nothing from tidegate-load within {OPENING:?}"),
+            Err(RecvTimeoutError::Disconnected) => bail!("tidegate-load ended, see what it said above"),
+        }
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        // errors: it has ended meanwhile
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

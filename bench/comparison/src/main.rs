@@ -23,6 +23,7 @@ mod run;
 mod scenario;
 mod stage;
 mod stats;
+mod stop;
 mod target;
 
 use std::process::ExitCode;
@@ -30,8 +31,21 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> anyhow::Result<ExitCode> {
+    stop::watch()?;
     let plan = plan::Plan::try_from(args::Args::parse())?;
-    let results = run::run(&plan)?;
+    let ended = compare(&plan);
+    // whatever broke first, it was told to end
+    match stop::check() {
+        Err(stopped) => {
+            eprintln!("tidegate-compare: {stopped}");
+            Ok(ExitCode::from(stopped.code()))
+        }
+        Ok(()) => ended,
+    }
+}
+
+fn compare(plan: &plan::Plan) -> anyhow::Result<ExitCode> {
+    let results = run::run(plan)?;
     let folder = report::write(&results, &plan.out)?;
     print!("{}", report::summary(&results));
     println!("report: {}", folder.display());

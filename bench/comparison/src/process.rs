@@ -9,6 +9,8 @@ use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::stop;
+
 /// How long a process may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(10);
@@ -92,6 +94,7 @@ pub(crate) fn until<T>(
 ) -> anyhow::Result<T> {
     let deadline = Instant::now() + within;
     loop {
+        stop::check()?;
         if let Some(found) = look()? {
             return Ok(found);
         }

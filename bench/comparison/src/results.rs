@@ -128,6 +128,7 @@ impl OfTarget {
 
     /// The first failure of all.
     pub(crate) fn example(&self) -> Option<&str> {
-        self.rounds.iter().find_map(|sample| sample.load.examples.values().next()).map(String::as_str)
+        let of_load = self.rounds.iter().find_map(|sample| sample.load.examples.values().next());
+        of_load.or_else(|| self.idle.as_ref()?.example.as_ref()).map(String::as_str)
     }
 }

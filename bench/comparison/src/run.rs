@@ -17,6 +17,7 @@ use crate::process::resident;
 use crate::results::{OfTarget, Outcome, Results, Sample};
 use crate::scenario::{Backends, Beside, Scenario};
 use crate::stage::Stage;
+use crate::stop;
 use crate::target::{Name, Target};
 use crate::{edits, idle, metrics};
 
@@ -98,6 +99,7 @@ impl Run<'_> {
         }
         targets.extend(self.plan.given.iter().map(Target::given));
         for scenario in here.iter().filter(|s| !s.is_idle()) {
+            stop::check()?;
             outcomes.push(self.scenario(&stage, scenario, &mut targets)?);
         }
         drop(targets);
@@ -127,6 +129,7 @@ impl Run<'_> {
         let mut rounds: Vec<Vec<Sample>> = part.iter().map(|_| Vec::new()).collect();
         for round in 0..self.plan.rounds {
             for step in 0..part.len() {
+                stop::check()?;
                 let at = (round + step) % part.len();
                 self.bar.set_message(format!("{}: {}", scenario.name, part[at].name));
                 rounds[at].push(self.sample(stage, scenario, part[at])?);
@@ -185,6 +188,7 @@ impl Run<'_> {
     fn idle(&self, stage: &Stage<'_>, scenario: &Scenario) -> anyhow::Result<Outcome> {
         let mut outcome = Outcome::new(scenario);
         for name in self.plan.targets.iter().copied() {
+            stop::check()?;
             if let Some(why) = scenario.leaves_out(name) {
                 outcome.left_out.insert(name.as_str().to_owned(), why.to_owned());
                 continue;

@@ -140,7 +140,6 @@ impl Scenario {
     /// Why a target takes no part, if it does not.
     pub(crate) fn leaves_out(&self, target: Name) -> Option<&'static str> {
         match target {
-            Name::Tidegate if self.wire == Wire::Tls => Some("takes no TLS from clients"),
             Name::Tidegate => None,
             _ if self.beside == Beside::Edits => Some("has no manifests"),
             Name::Direct if self.is_idle() => Some("is the backend"),

@@ -54,6 +54,7 @@ pub(super) fn nginx(site: &Site<'_>) -> anyhow::Result<Target> {
 
 pub(super) fn haproxy(site: &Site<'_>) -> anyhow::Result<Target> {
     let (h1, h2, tls) = (free_address()?, free_address()?, free_address()?);
+    let streams = free_address()?;
     // two descriptors for each client, and some for itself
     let clients = site.descriptors.saturating_sub(200) / 2;
     let (both, backend) = (site.certificate.both.display(), site.single);
@@ -61,13 +62,17 @@ pub(super) fn haproxy(site: &Site<'_>) -> anyhow::Result<Target> {
         "global\n    nbthread 1\n    maxconn {clients}\n\
          defaults\n    mode http\n    timeout connect 5s\n    timeout client 1h\n    timeout server 1h\n    http-reuse always\n\
          frontend clients\n    bind {h1}\n    bind {h2} proto h2\n    bind {tls} ssl crt {both}\n    default_backend backend\n\
+         frontend streams\n    bind {streams}\n    option http-no-delay\n    default_backend backend\n\
          backend backend\n    server one {backend}\n"
     );
     let file = site.write("haproxy.cfg", &text)?;
     let program = site.binaries.haproxy().context("haproxy is not installed")?;
     let mut command = site.command(&program);
     command.arg("-db").arg("-f").arg(file);
-    started(Name::Haproxy, site, &mut command, [h1, h2, tls])
+    let mut target = started(Name::Haproxy, site, &mut command, [h1, h2, tls])?;
+    // a head without a body behind it would wait 200 ms for one: ten thousand of them took minutes
+    target.streams = Some(format!("http://{streams}/mcp"));
+    Ok(target)
 }
 
 pub(super) fn pingora(site: &Site<'_>) -> anyhow::Result<Target> {

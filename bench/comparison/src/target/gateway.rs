@@ -21,10 +21,12 @@ pub(super) fn start(site: &Site<'_>) -> anyhow::Result<Target> {
     control.arg("--source").arg(format!("dir:{}", folder.display())).args(["--push", &push]);
     control.arg("--state-dir").arg(site.folder.join("control")).args(["--debounce", DEBOUNCE]);
     let control = Process::start(&site.folder, "controlplane", &mut control)?;
-    let (listen, admin) = (free_address()?, free_address()?);
+    let (listen, tls, admin) = (free_address()?, free_address()?, free_address()?);
     let mut data = site.command(&site.binaries.ours("tidegate-dataplane"));
     data.args(["--control-plane", &push, "--listen", &listen, "--admin", &admin, "--threads", "1"]);
     data.arg("--state-dir").arg(site.folder.join("data"));
+    data.args(["--tls-listen", &tls]).arg("--tls-certificate").arg(&site.certificate.chain);
+    data.arg("--tls-key").arg(&site.certificate.key);
     // all clients come from one address here
     data.args([
         "--max-connections",
@@ -44,6 +46,7 @@ pub(super) fn start(site: &Site<'_>) -> anyhow::Result<Target> {
     let url = format!("http://{listen}/default/demo/mcp");
     let mut target = Target::at(Some(Name::Tidegate), url.clone(), vec![data, control]);
     target.h2 = Some(url);
+    target.tls = Some(format!("https://{tls}/default/demo/mcp"));
     target.tools = Tools::OfEach(site.backends.len());
     target.manifests = Some(folder);
     Ok(target)
