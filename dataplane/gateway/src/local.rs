@@ -19,9 +19,9 @@ const MAX_IDLE: usize = 512;
 /// request that meets that close may not be sent twice.
 const MAX_AGE: Duration = Duration::from_secs(4);
 
-/// Buffers that a thread keeps for calls, and their largest size.
+/// Buffers that a thread keeps for calls, and their largest size: a call of 16 KiB with its head.
 const MAX_BUFFERS: usize = 256;
-const MAX_KEPT: usize = 16 * 1024;
+const MAX_KEPT: usize = 20 * 1024;
 
 /// Size of the buffer that a read fills.
 const READ: usize = 64 * 1024;
