@@ -1,10 +1,15 @@
 //! What the control plane says, caught in memory.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
-use tracing::subscriber::DefaultGuard;
+use tracing::Dispatch;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing_subscriber::fmt::MakeWriter;
+
+/// While there is but one subscriber, `tracing` asks the thread that comes first to a line whether anybody listens, and
+/// remembers its answer for all threads; with two it asks both.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
 
 /// A log in memory.
 #[derive(Clone, Default)]
@@ -33,6 +38,7 @@ impl Log {
     /// Catches what this thread says, at every level, until the guard is dropped. On a runtime of one thread that is
     /// what the tasks of one test say.
     pub(super) fn of_this_thread() -> (Self, DefaultGuard) {
+        LazyLock::force(&SECOND);
         let log = Self::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
