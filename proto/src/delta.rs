@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use imbl::ordmap::DiffItem;
+
 use crate::table::{Entry, EntryKey, Table};
 
 /// What leads from one table to another.
@@ -14,18 +16,18 @@ pub struct Delta {
     pub removals: BTreeSet<EntryKey>,
 }
 
-/// The smallest delta from `old` to `new`. Entries shared between the tables are not compared.
+/// The smallest delta from `old` to `new`. What the tables share is not looked at: neither parts of the maps nor entries.
 pub fn diff(old: &Table, new: &Table) -> Delta {
-    let changed = |key: &EntryKey, entry: &Arc<Entry>| match old.entries.get(key) {
-        Some(before) => !Arc::ptr_eq(before, entry) && before != entry,
-        None => true,
-    };
-    let upserts = new.entries.iter().filter(|(key, entry)| changed(key, entry));
-    let removals = old.entries.keys().filter(|key| !new.entries.contains_key(*key));
-    Delta {
-        upserts: upserts.map(|(key, entry)| (key.clone(), entry.clone())).collect(),
-        removals: removals.cloned().collect(),
+    let mut delta = Delta::default();
+    for item in old.entries.diff(&new.entries) {
+        match item {
+            DiffItem::Add(key, entry) | DiffItem::Update { new: (key, entry), .. } => {
+                delta.upserts.insert(key.clone(), Arc::clone(entry));
+            }
+            DiffItem::Remove(key, _) => drop(delta.removals.insert(key.clone())),
+        }
     }
+    delta
 }
 
 impl Delta {

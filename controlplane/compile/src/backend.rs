@@ -8,9 +8,9 @@ mod limits;
 mod remote;
 mod server;
 mod settle;
-mod workload;
+pub(crate) mod workload;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tidegate_controlplane_api::{Document, Kind, Object, ObjectRef};
@@ -19,21 +19,26 @@ use tidegate_proto::table::{
 };
 
 use crate::annotation;
-use crate::compiled::{Command, Condition, Withheld};
-use crate::draft::{Draft, backend_id};
-use crate::front::{Front, Fronts};
-use crate::group::{self, Groups};
+use crate::compiled::{Command, Condition, Finalizer, Withheld};
+use crate::front::Exposure;
+use crate::group::{self, Standing};
+use crate::memo::Same;
+use crate::named::Named;
+use crate::piece::Piece;
+use crate::relations::Relations;
 use crate::report::Report;
+use crate::shared::{Materials, References};
 use crate::view::ClusterView;
-use crate::view::cluster::Cluster;
+use crate::view::cluster;
 
 use address::Address;
 use workload::Running;
 
-/// What virtual servers need to know of each backend resource.
-pub(crate) type Backends<'a> = BTreeMap<&'a ObjectRef, Fact>;
-
+/// What virtual servers need to know of a backend resource.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fact {
+    /// `metadata.name`.
+    pub(crate) name: Arc<str>,
     pub(crate) id: BackendId,
     pub(crate) url: String,
     /// Names of the headers that it adds, lower case.
@@ -64,103 +69,174 @@ struct Outcome {
     conditions: Vec<Condition>,
 }
 
-/// What a backend is compiled from, beside its own document.
-struct Surroundings<'a> {
-    groups: &'a Groups,
-    /// Backends of other kinds with its name.
-    rivals: Option<&'a BTreeSet<&'a ObjectRef>>,
-    place: Option<Place<'a>>,
+/// All that a backend is compiled from.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Inputs {
+    document: Same<Document>,
+    /// How the group stands that it names.
+    group: Option<Standing>,
+    /// Other backends with its name.
+    rivals: Vec<ObjectRef>,
+    /// None outside a cluster.
+    place: Option<Place>,
 }
 
 /// The cluster, as one backend sees it.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    cluster: &'a Cluster,
-    fronts: &'a Fronts,
-    /// Absent: it has none.
-    front: Option<&'a Front>,
+#[derive(Debug, PartialEq)]
+struct Place {
+    /// None: it has no front.
+    exposure: Option<Exposure>,
+    /// Its pods.
+    workload: Option<Arc<cluster::Workload>>,
+    bridge_image: Option<Arc<str>>,
+    materials: Materials,
+    references: References,
 }
 
-impl Surroundings<'_> {
-    fn has_front(&self) -> bool {
-        self.place.is_some_and(|place| place.front.is_some())
-    }
-}
+/// Backends of different kinds with the same name, by name.
+pub(crate) type Rivals = Named<BTreeSet<ObjectRef>>;
 
-pub(crate) fn compile_all<'a>(
-    view: &'a ClusterView,
-    fronts: Option<&Fronts>,
-    groups: &Groups,
-    draft: &mut Draft,
-) -> Backends<'a> {
-    let rivals = rivals(view);
-    let mut facts = Backends::new();
-    for document in Kind::BACKENDS.into_iter().flat_map(|kind| view.of_kind(kind)) {
-        let object = &document.object_ref;
-        let place = view.cluster().zip(fronts);
-        let place = place.map(|(cluster, fronts)| Place { cluster, fronts, front: fronts.of(object) });
-        let surroundings = Surroundings { groups, rivals: rivals.get(&name_of(object)), place };
-        let outcome = compile(document, &surroundings, draft);
-        facts.insert(object, settle::settle(document, &surroundings, outcome, draft));
-    }
-    facts
-}
-
-/// What is kept of an MCPServer that cannot be read is called at the pods that it has now.
-pub(crate) fn follow_unreadable(view: &ClusterView, draft: &mut Draft) {
-    let Some(cluster) = view.cluster() else { return };
-    for object in view.unreadable() {
-        if let Some(facts) = cluster.workloads.get(object) {
-            draft.compiled.endpoints.insert(backend_id(object), workload::endpoints(Some(facts)));
+/// It must be unique per namespace over the kinds, as it names the backend in `perWorkload` and in prefixes (decision 11).
+pub(crate) fn rivals(view: &ClusterView) -> Rivals {
+    let mut names: Named<Option<&ObjectRef>> = Named::default();
+    let mut rivals = Rivals::default();
+    for object in view.names(&Kind::BACKENDS) {
+        let first = names.entry(&object.namespace, &object.name).get_or_insert(object);
+        if *first != object {
+            let rivals = rivals.entry(&object.namespace, &object.name);
+            rivals.extend([object.clone(), first.clone()]);
         }
     }
+    rivals
 }
 
-type Name = (Arc<str>, Arc<str>);
-
-fn name_of(object: &ObjectRef) -> Name {
-    (Arc::clone(&object.namespace), Arc::clone(&object.name))
+/// Every backend that can be read, with all that it is compiled from.
+pub(crate) fn inputs(view: &ClusterView, relations: &Relations) -> impl Iterator<Item = (ObjectRef, Inputs)> {
+    let documents = Kind::BACKENDS.into_iter().flat_map(|kind| view.of_kind(kind));
+    documents.map(|document| (document.object_ref.clone(), Inputs::of(document, view, relations)))
 }
 
-/// Backends of different kinds with the same name: it must be unique per namespace over the kinds, as it names
-/// the backend in `perWorkload` and in prefixes (decision 11).
-fn rivals(view: &ClusterView) -> BTreeMap<Name, BTreeSet<&ObjectRef>> {
-    let mut names: BTreeMap<Name, BTreeSet<&ObjectRef>> = BTreeMap::new();
-    for object in view.names().filter(|object| object.kind.is_backend()) {
-        names.entry(name_of(object)).or_default().insert(object);
+impl Inputs {
+    fn of(document: &Arc<Document>, view: &ClusterView, relations: &Relations) -> Self {
+        let object = &document.object_ref;
+        let group = group::group_of(document);
+        let rivals = relations.rivals.get(&object.namespace, &object.name).into_iter().flatten();
+        let place = view.cluster().zip(relations.fronts.as_ref()).map(|(cluster, fronts)| Place {
+            exposure: fronts.of(object),
+            workload: cluster.workloads.get(object).cloned(),
+            bridge_image: cluster.bridge_image.clone(),
+            materials: Materials::of(document, cluster),
+            references: relations.references(document),
+        });
+        Self {
+            document: Same(Arc::clone(document)),
+            group: group.map(|name| group::standing(&relations.groups, object, name)),
+            rivals: rivals.filter(|rival| *rival != object).cloned().collect(),
+            place,
+        }
     }
-    names.retain(|_, objects| objects.len() > 1);
-    names
-}
 
-fn compile(document: &Arc<Document>, surroundings: &Surroundings<'_>, draft: &mut Draft) -> Outcome {
-    let place = surroundings.place;
-    let mut report = Report::new(document, &mut draft.diagnostics);
-    let mut conditions = Vec::new();
-    annotation::check_known(&mut report);
-    check_group(&mut report, surroundings, &mut conditions);
-    check_name(&mut report, surroundings.rivals, &mut conditions);
-    let in_cluster = place.is_some();
-    let (parts, command, needs_credential) = match &document.object {
-        Object::Server(server) => match place.and_then(|place| running(document, place)) {
-            Some(running) => {
-                let (parts, needs_credential) = running.compile(&mut report, &mut conditions);
-                (parts, None, needs_credential)
+    /// Puts a backend into the table or among the withheld, with its status and its children.
+    pub(crate) fn compile(&self) -> Piece {
+        let mut piece = Piece::default();
+        let outcome = self.look(&mut piece);
+        settle::settle(self, outcome, &mut piece);
+        if let Some(place) = &self.place {
+            place.references.report(&self.document, &mut piece);
+            piece.add_conditions(place.materials.conditions(&self.document));
+            piece.finalizer = foreign(&self.document);
+        }
+        piece.observe(&self.document);
+        piece
+    }
+
+    fn look(&self, piece: &mut Piece) -> Outcome {
+        let mut report = Report::new(&self.document, &mut piece.diagnostics);
+        let mut conditions = Vec::new();
+        annotation::check_known(&mut report);
+        self.check_group(&mut report, &mut conditions);
+        self.check_name(&mut report, &mut conditions);
+        let in_cluster = self.place.is_some();
+        let (parts, command, needs_credential) = match &self.document.object {
+            Object::Server(server) => match self.running() {
+                Some(running) => {
+                    let (parts, needs_credential) = running.compile(&mut report, &mut conditions);
+                    (parts, None, needs_credential)
+                }
+                None => server::compile(&mut report, &server.spec, in_cluster),
+            },
+            Object::RemoteProxy(proxy) => {
+                remote::proxy(&mut report, &proxy.spec, in_cluster, &mut conditions)
             }
-            None => server::compile(&mut report, &server.spec, in_cluster),
-        },
-        Object::RemoteProxy(proxy) => remote::proxy(&mut report, &proxy.spec, in_cluster, &mut conditions),
-        Object::Entry(entry) => remote::entry(&mut report, &entry.spec, &mut conditions),
-        _ => (None, None, false),
-    };
-    Outcome { parts, command, withheld: report.withheld().cloned(), needs_credential, conditions }
+            Object::Entry(entry) => remote::entry(&mut report, &entry.spec, &mut conditions),
+            _ => (None, None, false),
+        };
+        Outcome { parts, command, withheld: report.withheld().cloned(), needs_credential, conditions }
+    }
+
+    /// An MCPServer that the cluster runs.
+    fn running(&self) -> Option<Running<'_>> {
+        let Object::Server(server) = &self.document.object else { return None };
+        let place = self.place.as_ref()?;
+        let front = &place.exposure.as_ref()?.front;
+        let running = Running { document: &self.document, spec: &server.spec, place, front };
+        workload::is_run(&self.document).then_some(running)
+    }
+
+    fn exposure(&self) -> Option<&Exposure> {
+        self.place.as_ref()?.exposure.as_ref()
+    }
+
+    fn check_group(&self, report: &mut Report<'_>, conditions: &mut Vec<Condition>) {
+        let Some((name, standing)) = group::group_of(&self.document).zip(self.group) else {
+            if self.exposure().is_some() {
+                return;
+            }
+            let why = "it names no group, so that no virtual server discovers it (spec.groupRef.name)";
+            return report.no_effect("spec", why);
+        };
+        let of = |holds, reason, message: &str| Condition::of("GroupRefValidated", holds, reason, message);
+        match standing {
+            Standing::There => {
+                conditions.push(of(true, "GroupRefIsValid", &format!("MCPGroup {name} exists")));
+            }
+            Standing::Deleting => {
+                let message = "Referenced MCPGroup is being deleted";
+                conditions.push(of(false, "GroupRefNotFound", message));
+                let remedy = "name another group, or none";
+                report.warn("group-not-ready", "spec.groupRef.name", message, remedy);
+            }
+            Standing::Missing => {
+                let message = format!("Referenced MCPGroup {name} not found");
+                conditions.push(of(false, "GroupRefNotFound", &message));
+                let remedy = format!(
+                    "create an MCPGroup {name} in the namespace {}, or correct the name",
+                    self.document.object_ref.namespace
+                );
+                report.invalid("group-not-found", "spec.groupRef.name", message, remedy);
+            }
+        }
+    }
+
+    fn check_name(&self, report: &mut Report<'_>, conditions: &mut Vec<Condition>) {
+        if self.rivals.is_empty() {
+            return;
+        }
+        let others: Vec<_> = self.rivals.iter().map(ToString::to_string).collect();
+        let name = &self.document.object_ref.name;
+        let message = format!("the name {name} is also that of {}", others.join(" and "));
+        conditions.push(Condition::of("NameUnique", false, "NameCollision", message.as_str()));
+        let remedy = "rename one of them: names are unique per namespace over all kinds of backends";
+        report.invalid("name-collision", "metadata.name", message, remedy);
+    }
 }
 
-/// An MCPServer that the cluster runs.
-fn running<'a>(document: &'a Arc<Document>, place: Place<'a>) -> Option<Running<'a>> {
-    let Object::Server(server) = &document.object else { return None };
-    let running = Running { document, spec: &server.spec, cluster: place.cluster, front: place.front? };
-    workload::is_run(document).then_some(running)
+/// What the original's controllers hold, who do not run any more.
+fn foreign(document: &Document) -> Option<Finalizer> {
+    const NAME: &str = "mcpserver.toolhive.stacklok.dev/finalizer";
+    let is_server = document.object_ref.kind == Kind::McpServer;
+    let held = document.object.metadata().finalizers.iter().any(|finalizer| finalizer == NAME);
+    (is_server && held).then_some(Finalizer { name: NAME, hold: false })
 }
 
 impl Parts {
@@ -181,46 +257,4 @@ impl Parts {
             limits,
         }
     }
-}
-
-fn check_group(report: &mut Report<'_>, surroundings: &Surroundings<'_>, conditions: &mut Vec<Condition>) {
-    let Some(name) = group::group_of(report.document) else {
-        if surroundings.has_front() {
-            return;
-        }
-        let why = "it names no group, so that no virtual server discovers it (spec.groupRef.name)";
-        return report.no_effect("spec", why);
-    };
-    let found = group::find(surroundings.groups, &report.document.object_ref, name);
-    if found.is_some_and(|group| group.deleting) {
-        let message = "Referenced MCPGroup is being deleted";
-        conditions.push(Condition::of("GroupRefValidated", false, "GroupRefNotFound", message));
-        let remedy = "name another group, or none";
-        return report.warn("group-not-ready", "spec.groupRef.name", message, remedy);
-    }
-    if found.is_some() {
-        let message = format!("MCPGroup {name} exists");
-        return conditions.push(Condition::of("GroupRefValidated", true, "GroupRefIsValid", message));
-    }
-    let message = format!("Referenced MCPGroup {name} not found");
-    conditions.push(Condition::of("GroupRefValidated", false, "GroupRefNotFound", message.as_str()));
-    let remedy = format!(
-        "create an MCPGroup {name} in the namespace {}, or correct the name",
-        report.document.object_ref.namespace
-    );
-    report.invalid("group-not-found", "spec.groupRef.name", message, remedy);
-}
-
-fn check_name(
-    report: &mut Report<'_>,
-    rivals: Option<&BTreeSet<&ObjectRef>>,
-    conditions: &mut Vec<Condition>,
-) {
-    let Some(rivals) = rivals else { return };
-    let own = &report.document.object_ref;
-    let others: Vec<_> = rivals.iter().filter(|other| **other != own).map(ToString::to_string).collect();
-    let message = format!("the name {} is also that of {}", own.name, others.join(" and "));
-    conditions.push(Condition::of("NameUnique", false, "NameCollision", message.as_str()));
-    let remedy = "rename one of them: names are unique per namespace over all kinds of backends";
-    report.invalid("name-collision", "metadata.name", message, remedy);
 }

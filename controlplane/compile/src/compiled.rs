@@ -1,38 +1,41 @@
 //! The result of compiling.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
 
 use crate::child::{Child, ChildKey, ChildKind};
 use tidegate_controlplane_api::types::ServerTransport;
 use tidegate_controlplane_api::{Diagnostic, ObjectRef};
 use tidegate_proto::table::{BackendId, Endpoint, EntryKey, Member, Table, VirtualServerId};
 
-/// What a view means.
+/// What a view means. The maps are persistent: of two views that follow each other, the results share what did not change.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Compiled {
     /// What can be served as written. [`crate::hold()`] adds what goes on being served otherwise.
     pub table: Table,
     /// What is left out of `table`, and what that means for its previous value.
-    pub withheld: BTreeMap<EntryKey, Withheld>,
+    pub withheld: OrdMap<EntryKey, Withheld>,
     /// What is to be written into each object's status.
-    pub status: BTreeMap<ObjectRef, ObjectStatus>,
+    pub status: OrdMap<ObjectRef, Arc<ObjectStatus>>,
     /// What is to be in the cluster; empty for a directory.
-    pub children: BTreeMap<ChildKey, Child>,
+    pub children: OrdMap<ChildKey, Arc<Child>>,
     /// Owners and kinds of children of which it is not known what they should be: what is there, and not in `children`,
     /// is neither changed nor deleted.
-    pub left_alone: BTreeSet<(ObjectRef, ChildKind)>,
+    pub left_alone: OrdSet<(ObjectRef, ChildKind)>,
     /// What `tidegate up` runs, by backend.
-    pub commands: Vec<Command>,
+    pub commands: Arc<Vec<Command>>,
     /// What is to be said, in order of place. Diagnostics of reading are the store's.
-    pub diagnostics: Vec<Diagnostic>,
+    pub diagnostics: Arc<Vec<Diagnostic>>,
     /// Members that a virtual server has when a withheld backend's previous value is kept.
-    pub candidates: BTreeMap<VirtualServerId, Vec<Member>>,
+    pub candidates: OrdMap<VirtualServerId, Vec<Member>>,
     /// Where the pods of withheld backends are now: what is kept of those goes on being called there.
-    pub endpoints: BTreeMap<BackendId, Vec<Endpoint>>,
+    pub endpoints: OrdMap<BackendId, Vec<Endpoint>>,
     /// What holds the deletion of objects, or does so no more. To be released after the statuses have been written.
-    pub finalizers: BTreeMap<ObjectRef, Finalizer>,
+    pub finalizers: OrdMap<ObjectRef, Finalizer>,
     /// Backends that a virtual server must not use although others may.
-    pub barred: BTreeMap<VirtualServerId, BTreeSet<BackendId>>,
+    pub barred: OrdMap<VirtualServerId, BTreeSet<BackendId>>,
 }
 
 /// One of `metadata.finalizers`.

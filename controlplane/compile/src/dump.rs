@@ -1,7 +1,7 @@
 //! Tables and statuses as stable text for people: golden tests, `tidegate describe`. Not a format to be read back.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use tidegate_controlplane_api::{GoDuration, ObjectRef};
 use tidegate_proto::table::{
@@ -25,7 +25,7 @@ pub fn dump_table(table: &Table) -> String {
 }
 
 /// Statuses in YAML's shape, by object.
-pub fn dump_status(statuses: &BTreeMap<ObjectRef, ObjectStatus>) -> String {
+pub fn dump_status<'a>(statuses: impl IntoIterator<Item = (&'a ObjectRef, &'a Arc<ObjectStatus>)>) -> String {
     let mut out = String::new();
     for (object, status) in statuses {
         dump_object(&mut out, object, status).expect("writing to a string cannot fail");

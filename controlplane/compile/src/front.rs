@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tidegate_controlplane_api::{Kind, ObjectRef};
 
 use crate::child::{Child, ChildKey, ChildKind, Content, FrontService, Gateways, Slice};
-use crate::draft::Draft;
+use crate::piece::Piece;
 use crate::view::ClusterView;
 use crate::view::cluster::{Cluster, NamespacedName, Service};
 
@@ -21,8 +21,15 @@ pub(crate) use ports::PORTS;
 use ports::PORTS_EXHAUSTED;
 
 /// The fronts of a cluster.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fronts {
-    fronts: BTreeMap<ObjectRef, Front>,
+    fronts: BTreeMap<ObjectRef, Arc<Front>>,
+    nodes: Arc<Nodes>,
+}
+
+/// What all fronts have in common.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Nodes {
     gateways: Gateways,
     /// Every node has a gateway that is ready.
     everywhere: bool,
@@ -30,7 +37,15 @@ pub(crate) struct Fronts {
     address: IpAddr,
 }
 
+/// One object's front, at the gateways that there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exposure {
+    pub(crate) front: Arc<Front>,
+    nodes: Arc<Nodes>,
+}
+
 /// One object's front.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Front {
     /// Name of the Service.
     pub(crate) service: Arc<str>,
@@ -43,7 +58,7 @@ pub(crate) struct Front {
 }
 
 /// A port of the gateways.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Port {
     number: u16,
     /// The Service says so already. Only then do gateways listen on it: every replica of the control plane sees the
@@ -52,61 +67,63 @@ struct Port {
 }
 
 /// Why an object has no front, as reason and message of a condition. All but `PortsExhausted` are about its name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hindrance {
     pub(crate) reason: &'static str,
     pub(crate) message: String,
 }
 
 impl Fronts {
+    /// The kinds that may have one.
+    pub(crate) const KINDS: [Kind; 3] = [Kind::McpServer, Kind::McpRemoteProxy, Kind::VirtualMcpServer];
+
     /// Of all objects that may have one; none without a cluster.
     pub(crate) fn plan(view: &ClusterView) -> Option<Self> {
         let cluster = view.cluster()?;
         let fronts = ports::allocate(names::claim(view, cluster));
         let v6 = cluster.gateways.values().any(|gateway| gateway.address.is_ipv6());
-        Some(Self {
-            fronts,
+        let nodes = Nodes {
             gateways: Gateways::of(cluster),
             everywhere: everywhere(cluster),
             address: if v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() },
-        })
+        };
+        let fronts = fronts.into_iter().map(|(object, front)| (object, Arc::new(front))).collect();
+        Some(Self { fronts, nodes: Arc::new(nodes) })
     }
 
-    pub(crate) fn of(&self, object: &ObjectRef) -> Option<&Front> {
-        self.fronts.get(object)
+    pub(crate) fn of(&self, object: &ObjectRef) -> Option<Exposure> {
+        let front = Arc::clone(self.fronts.get(object)?);
+        Some(Exposure { front, nodes: Arc::clone(&self.nodes) })
     }
+}
 
+impl Exposure {
     /// Where gateways listen for it.
-    pub(crate) fn listen(&self, front: &Front) -> Option<SocketAddr> {
-        let port = front.port.as_ref().ok().filter(|port| port.recorded)?;
-        Some(SocketAddr::new(self.address, port.number))
+    pub(crate) fn listen(&self) -> Option<SocketAddr> {
+        let port = self.front.port.as_ref().ok().filter(|port| port.recorded)?;
+        Some(SocketAddr::new(self.nodes.address, port.number))
     }
 
     /// Wants the Service and its EndpointSlices.
-    pub(crate) fn keep(&self, object: &ObjectRef, front: &Front, service: FrontService, draft: &mut Draft) {
+    pub(crate) fn keep(&self, object: &ObjectRef, service: FrontService, piece: &mut Piece) {
+        let Self { front, nodes } = self;
         let Ok(port) = &front.port else { return };
-        let service = FrontService { target: port.number, local: self.everywhere, ..service };
+        let service = FrontService { target: port.number, local: nodes.everywhere, ..service };
         let child = Child::new(object, &front.uid, Content::Front(service));
-        draft.compiled.children.insert(key(ChildKind::Service, object, &front.service), child);
-        self.keep_slices(object, front, draft);
+        piece.want(key(ChildKind::Service, object, &front.service), child);
+        self.keep_slices(object, piece);
     }
 
-    /// Leaves what is there of an object that cannot be read as it is, but for the gateways that it leads to.
-    pub(crate) fn leave(&self, object: &ObjectRef, draft: &mut Draft) {
-        draft.leave_alone(object);
-        if let Some(front) = self.of(object).filter(|front| front.observed.is_some()) {
-            self.keep_slices(object, front, draft);
-        }
-    }
-
-    fn keep_slices(&self, object: &ObjectRef, front: &Front, draft: &mut Draft) {
+    /// Wants its EndpointSlices alone.
+    pub(crate) fn keep_slices(&self, object: &ObjectRef, piece: &mut Piece) {
+        let Self { front, nodes } = self;
         let Ok(port) = &front.port else { return };
-        for (end, gateways) in self.gateways.slices() {
+        for (end, gateways) in nodes.gateways.slices() {
             let name = format!("{}-{end}", front.service);
             let (service, gateways) = (Arc::clone(&front.service), Arc::clone(gateways));
             let slice = Slice { service, target: port.number, gateways };
             let child = Child::new(object, &front.uid, Content::Slice(slice));
-            draft.compiled.children.insert(key(ChildKind::EndpointSlice, object, &name), child);
+            piece.want(key(ChildKind::EndpointSlice, object, &name), child);
         }
     }
 }
@@ -134,15 +151,6 @@ impl Front {
 /// The name of a child in its owner's namespace.
 pub(crate) fn key(kind: ChildKind, owner: &ObjectRef, name: &str) -> ChildKey {
     ChildKey { kind, namespace: Arc::clone(&owner.namespace), name: name.into() }
-}
-
-/// Of what cannot be read it is not known what it wants.
-pub(crate) fn leave_unreadable(view: &ClusterView, fronts: Option<&Fronts>, draft: &mut Draft) {
-    if let Some(fronts) = fronts {
-        let kinds = [Kind::McpServer, Kind::McpRemoteProxy, Kind::VirtualMcpServer];
-        let parents = view.unreadable().filter(|object| kinds.contains(&object.kind));
-        parents.for_each(|object| fronts.leave(object, draft));
-    }
 }
 
 fn everywhere(cluster: &Cluster) -> bool {

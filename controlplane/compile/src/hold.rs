@@ -13,6 +13,9 @@ use crate::compiled::{Command, Compiled, Hold};
 /// one that is itself kept goes on using those of its backends that still exist.
 pub fn hold(previous: &Table, compiled: &Compiled) -> Table {
     let mut table = compiled.table.clone();
+    if kept(compiled).next().is_none() {
+        return table;
+    }
     for key in kept(compiled) {
         if let (EntryKey::Backend(id), Some(entry)) = (key, previous.entries.get(key)) {
             table.entries.insert(key.clone(), at_its_pods(entry, compiled.endpoints.get(id)));
@@ -44,7 +47,7 @@ fn at_its_pods(entry: &Arc<Entry>, endpoints: Option<&Vec<Endpoint>>) -> Arc<Ent
 /// The commands to run after `previous`: those of backends whose previous value is kept go on.
 pub fn hold_commands(previous: &[Command], compiled: &Compiled) -> Vec<Command> {
     let keeps = |command: &&Command| is_kept(compiled, &command.backend);
-    let mut commands = compiled.commands.clone();
+    let mut commands = compiled.commands.to_vec();
     commands.extend(previous.iter().filter(keeps).cloned());
     commands.sort_by(|a, b| a.backend.cmp(&b.backend));
     commands.dedup_by(|a, b| a.backend == b.backend);
@@ -67,19 +70,24 @@ fn is_barred(compiled: &Compiled, server: &VirtualServerId, backend: &BackendId)
 /// Gives a compiled virtual server its members back whose backends are kept.
 fn readmit(previous: &Table, compiled: &Compiled, server: &VirtualServer, table: &mut Table) {
     let candidates = compiled.candidates.get(&server.id).into_iter().flatten();
-    let before = previous_server(previous, &server.id);
-    let mut server = server.clone();
-    let compiled_members = server.members.len();
-    for member in candidates.chain(before.into_iter().flat_map(|before| &before.members)) {
+    let before = previous_server(previous, &server.id).into_iter().flat_map(|before| &before.members);
+    let mut back: Vec<&Member> = Vec::new();
+    for member in candidates.chain(before) {
         let fits = is_kept(compiled, &member.backend)
             && table.backend(&member.backend).is_some()
             && !is_barred(compiled, &server.id, &member.backend)
-            && server.members.iter().all(|other| other.workload != member.workload);
+            && server
+                .members
+                .iter()
+                .chain(back.iter().copied())
+                .all(|other| other.workload != member.workload);
         if fits {
-            server.members.push(member.clone());
+            back.push(member);
         }
     }
-    if server.members.len() > compiled_members {
+    if !back.is_empty() {
+        let mut server = server.clone();
+        server.members.extend(back.into_iter().cloned());
         server.members.sort_by(|a, b| a.workload.cmp(&b.workload));
         table.insert(Entry::VirtualServer(server));
     }

@@ -4,78 +4,30 @@
 mod composite;
 mod config;
 mod cycles;
+mod materials;
 mod references;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use tidegate_controlplane_api::{Kind, ObjectRef};
+use tidegate_controlplane_api::{Document, Kind, ObjectRef};
 
 use crate::compiled::{Condition, ConditionStatus, Finalizer, ObjectStatus, Phase};
-use crate::draft::Draft;
+use crate::memo::{Memo, Same};
+use crate::piece::Piece;
 use crate::view::ClusterView;
 
-use references::Reference;
+pub(crate) use materials::Materials;
+pub(crate) use references::References;
 
 /// Who refers to what, both in order.
-type Referrers = BTreeMap<ObjectRef, BTreeSet<ObjectRef>>;
+pub(crate) type Referrers = BTreeMap<ObjectRef, Arc<BTreeSet<ObjectRef>>>;
 
-/// Statuses of what is referred to, conditions of what refers, and what holds deletion. In a cluster only: a directory has
-/// no status of these kinds.
-pub(crate) fn report(view: &ClusterView, draft: &mut Draft) {
-    if view.cluster().is_none() {
-        return;
-    }
-    let mut referrers = Referrers::new();
-    let mut found: Vec<(&ObjectRef, Vec<Reference>)> = Vec::new();
-    for document in REFERRING.into_iter().flat_map(|kind| view.of_kind(kind)) {
-        let references = references::of(document);
-        for reference in &references {
-            let of = referrers.entry(reference.target.clone()).or_default();
-            of.insert(document.object_ref.clone());
-        }
-        found.push((&document.object_ref, references));
-    }
-    report_shared(view, &referrers, draft);
-    for (object, references) in &found {
-        references::report(view, object, references, draft);
-    }
-    hold_groups(view, draft);
-    release_foreign(view, draft);
-}
-
-const REFERRING: [Kind; 4] =
+/// What refers.
+pub(crate) const REFERRING: [Kind; 4] =
     [Kind::McpServer, Kind::McpRemoteProxy, Kind::McpServerEntry, Kind::VirtualMcpServer];
 
-fn report_shared(view: &ClusterView, referrers: &Referrers, draft: &mut Draft) {
-    let none = BTreeSet::new();
-    for (kind, finalizer) in SHARED {
-        for document in view.of_kind(kind) {
-            let object = &document.object_ref;
-            let by = referrers.get(object).unwrap_or(&none);
-            let mut status = match kind {
-                Kind::VirtualMcpCompositeToolDefinition => composite::status(document, by),
-                _ => config::status(document),
-            };
-            if let Some(name) = finalizer {
-                // an object to which nothing refers can go, whether the control plane runs or not
-                draft.compiled.finalizers.insert(object.clone(), Finalizer { name, hold: !by.is_empty() });
-                if document.is_deleting() && !by.is_empty() {
-                    let names: Vec<_> = by.iter().map(ToString::to_string).collect();
-                    let message = format!("Cannot delete: referenced by {}", names.join(", "));
-                    status.conditions.push(Condition::of(
-                        "DeletionBlocked",
-                        true,
-                        "ReferencedByWorkloads",
-                        message,
-                    ));
-                }
-            }
-            draft.status.insert(object.clone(), status);
-        }
-    }
-}
-
-/// The kinds, with the finalizers of the original.
+/// The kinds that are referred to, in order, with the finalizers of the original.
 const SHARED: [(Kind, Option<&str>); 6] = [
     (Kind::VirtualMcpCompositeToolDefinition, None),
     (Kind::McpOidcConfig, Some("mcpoidcconfig.toolhive.stacklok.dev/finalizer")),
@@ -85,28 +37,71 @@ const SHARED: [(Kind, Option<&str>); 6] = [
     (Kind::McpTelemetryConfig, Some("mcptelemetryconfig.toolhive.stacklok.dev/finalizer")),
 ];
 
-/// A group stays until its members have been told that it goes (spec 2.1).
-fn hold_groups(view: &ClusterView, draft: &mut Draft) {
-    for document in view.of_kind(Kind::McpGroup) {
-        let object = &document.object_ref;
-        let members = draft.status.get(object).and_then(|status| status.members.as_ref());
-        let has_members = members.is_some_and(|members| {
-            !members.servers.is_empty() || !members.remote_proxies.is_empty() || !members.entries.is_empty()
-        });
-        let name = "toolhive.stacklok.dev/mcpgroup-finalizer";
-        let hold = has_members && !document.is_deleting();
-        draft.compiled.finalizers.insert(object.clone(), Finalizer { name, hold });
-    }
+/// All that an object is compiled from to which others refer.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Inputs {
+    document: Same<Document>,
+    finalizer: Option<&'static str>,
+    referrers: Option<Arc<BTreeSet<ObjectRef>>>,
 }
 
-/// What the original's controllers hold, who do not run any more.
-fn release_foreign(view: &ClusterView, draft: &mut Draft) {
-    const NAME: &str = "mcpserver.toolhive.stacklok.dev/finalizer";
-    for document in view.of_kind(Kind::McpServer) {
-        if document.object.metadata().finalizers.iter().any(|finalizer| finalizer == NAME) {
-            let finalizer = Finalizer { name: NAME, hold: false };
-            draft.compiled.finalizers.insert(document.object_ref.clone(), finalizer);
+/// Whether what is referred to is there, and in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    InOrder,
+    Missing,
+    Invalid,
+}
+
+/// Who refers to what. In a cluster only: a directory has no status of these kinds.
+pub(crate) fn referrers(view: &ClusterView) -> Referrers {
+    let mut referrers: BTreeMap<ObjectRef, BTreeSet<ObjectRef>> = BTreeMap::new();
+    let documents = REFERRING.into_iter().flat_map(|kind| view.of_kind(kind));
+    for document in documents.filter(|_| view.cluster().is_some()) {
+        for reference in references::of(document) {
+            referrers.entry(reference.target).or_default().insert(document.object_ref.clone());
         }
+    }
+    referrers.into_iter().map(|(target, by)| (target, Arc::new(by))).collect()
+}
+
+/// Every object of these kinds that can be read, with all that it is compiled from.
+pub(crate) fn inputs(view: &ClusterView, referrers: &Referrers) -> impl Iterator<Item = (ObjectRef, Inputs)> {
+    let kinds = SHARED.into_iter().filter(|_| view.cluster().is_some());
+    kinds.flat_map(move |(kind, finalizer)| {
+        view.of_kind(kind).map(move |document| {
+            let object = document.object_ref.clone();
+            let referrers = referrers.get(&object).cloned();
+            (object, Inputs { document: Same(Arc::clone(document)), finalizer, referrers })
+        })
+    })
+}
+
+impl Inputs {
+    /// Its status, and what holds its deletion.
+    pub(crate) fn compile(&self) -> Piece {
+        let (mut piece, none) = (Piece::default(), BTreeSet::new());
+        let by = self.referrers.as_deref().unwrap_or(&none);
+        piece.set_status(match self.document.object_ref.kind {
+            Kind::VirtualMcpCompositeToolDefinition => composite::status(&self.document, by),
+            _ => config::status(&self.document),
+        });
+        if let Some(name) = self.finalizer {
+            // an object to which nothing refers can go, whether the control plane runs or not
+            piece.finalizer = Some(Finalizer { name, hold: !by.is_empty() });
+            if self.document.is_deleting() && !by.is_empty() {
+                let names: Vec<_> = by.iter().map(ToString::to_string).collect();
+                let message = format!("Cannot delete: referenced by {}", names.join(", "));
+                piece.add_conditions([Condition::of(
+                    "DeletionBlocked",
+                    true,
+                    "ReferencedByWorkloads",
+                    message,
+                )]);
+            }
+        }
+        piece.observe(&self.document);
+        piece
     }
 }
 
@@ -115,21 +110,16 @@ fn status_of(conditions: Vec<Condition>) -> ObjectStatus {
     ObjectStatus { phase: Phase::None, conditions, ..ObjectStatus::default() }
 }
 
-/// Whether what is referred to is there, and in order.
-enum Standing {
-    InOrder,
-    Missing,
-    Invalid,
-}
-
-fn standing(view: &ClusterView, target: &ObjectRef, draft: &Draft) -> Standing {
+/// How something stands that is referred to.
+pub(crate) fn standing(view: &ClusterView, shared: &Memo<Inputs>, target: &ObjectRef) -> Standing {
     let invalid = |status: &ObjectStatus| {
         let is = |condition: &Condition| matches!(condition.r#type.as_str(), "Valid" | "WorkflowValidated");
         status.conditions.iter().any(|found| is(found) && found.status == ConditionStatus::False)
     };
-    match draft.status.get(target) {
+    match shared.get(target).and_then(Piece::status) {
         Some(status) if invalid(status) => Standing::Invalid,
-        _ if view.get(target).is_none() => Standing::Missing,
-        _ => Standing::InOrder,
+        Some(_) => Standing::InOrder,
+        None if view.is_unusable(target) => Standing::Invalid,
+        None => Standing::Missing,
     }
 }

@@ -7,15 +7,22 @@ use std::sync::Arc;
 
 use tidegate_controlplane_api::{Document, Kind, ObjectRef, Severity, Store};
 
+use crate::backend::workload;
 use crate::compiled::{Condition, Hold, ObjectStatus, Phase};
-use crate::draft::Draft;
-use cluster::Cluster;
+use crate::front::{Exposure, Fronts};
+use crate::memo::Same;
+use crate::piece::Piece;
+use cluster::{Cluster, Workload};
+
+/// The objects of one kind.
+pub type Objects = BTreeMap<ObjectRef, Arc<Document>>;
 
 /// The objects of a cluster or directory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClusterView {
-    /// Objects that are defined once; of groups defined more often, the first.
-    objects: BTreeMap<ObjectRef, Arc<Document>>,
+    /// Objects that are defined once, by kind; of groups defined more often, the first. A kind whose map is the one of another
+    /// view did not change between the two.
+    objects: BTreeMap<Kind, Arc<Objects>>,
     /// Objects that are defined more than once, with all definitions.
     duplicates: BTreeMap<ObjectRef, Vec<Arc<Document>>>,
     /// Objects that exist, but of which no version could be read.
@@ -34,31 +41,34 @@ impl ClusterView {
         for document in documents {
             all.entry(document.object_ref.clone()).or_default().push(document);
         }
+        let mut objects: BTreeMap<Kind, Objects> = BTreeMap::new();
         let mut view = Self::default();
         for (object, mut documents) in all {
             documents.sort_by_cached_key(|document| document.locate(""));
             if documents.len() == 1 || object.kind == Kind::McpGroup {
-                view.objects.insert(object.clone(), Arc::clone(&documents[0]));
+                let of_kind = objects.entry(object.kind).or_default();
+                of_kind.insert(object.clone(), Arc::clone(&documents[0]));
             }
             if documents.len() > 1 {
                 view.duplicates.insert(object, documents);
             }
         }
-        let known = |object: &ObjectRef| view.objects.contains_key(object);
-        view.unreadable = unreadable.into_iter().filter(|object| !known(object)).collect();
-        view
+        view.objects = objects.into_iter().map(|(kind, objects)| (kind, Arc::new(objects))).collect();
+        view.with_unreadable(unreadable)
     }
 
-    /// From the documents of an API server, which has each object once.
+    /// From the objects of an API server, which has each once.
     pub fn of_cluster(
-        documents: impl IntoIterator<Item = Arc<Document>>,
+        objects: BTreeMap<Kind, Arc<Objects>>,
         unreadable: impl IntoIterator<Item = ObjectRef>,
         cluster: Arc<Cluster>,
     ) -> Self {
-        let named = |document: Arc<Document>| (document.object_ref.clone(), document);
-        let objects: BTreeMap<ObjectRef, Arc<Document>> = documents.into_iter().map(named).collect();
-        let unreadable = unreadable.into_iter().filter(|object| !objects.contains_key(object)).collect();
-        Self { objects, duplicates: BTreeMap::new(), unreadable, cluster: Some(cluster) }
+        Self { objects, cluster: Some(cluster), ..Self::default() }.with_unreadable(unreadable)
+    }
+
+    fn with_unreadable(mut self, unreadable: impl IntoIterator<Item = ObjectRef>) -> Self {
+        self.unreadable = unreadable.into_iter().filter(|object| self.get(object).is_none()).collect();
+        self
     }
 
     /// The present content of a store.
@@ -78,36 +88,100 @@ impl ClusterView {
 
     /// The objects of a kind, by namespace and name.
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Arc<Document>> {
-        self.objects.values().filter(move |document| document.object_ref.kind == kind)
+        self.objects.get(&kind).into_iter().flat_map(|objects| objects.values())
     }
 
     /// One object.
     pub fn get(&self, object: &ObjectRef) -> Option<&Arc<Document>> {
-        self.objects.get(object)
+        self.objects.get(&object.kind)?.get(object)
     }
 
-    /// Objects that exist, but of which no version could be read.
-    pub(crate) fn unreadable(&self) -> impl Iterator<Item = &ObjectRef> {
-        self.unreadable.iter()
+    /// Every object of some kinds that exists, once.
+    pub(crate) fn names(&self, kinds: &[Kind]) -> impl Iterator<Item = &ObjectRef> {
+        let objects =
+            kinds.iter().filter_map(|kind| self.objects.get(kind)).flat_map(|objects| objects.keys());
+        let others = self.duplicates.keys().filter(|object| self.get(object).is_none());
+        objects.chain(others.chain(&self.unreadable).filter(|object| kinds.contains(&object.kind)))
     }
 
-    /// Every object that exists, once.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &ObjectRef> {
-        let others = self.duplicates.keys().filter(|object| !self.objects.contains_key(*object));
-        self.objects.keys().chain(others).chain(&self.unreadable)
+    /// Whether the objects of some kinds are the same as in another view, also those that cannot be read.
+    pub(crate) fn shares(&self, other: &Self, kinds: &[Kind]) -> bool {
+        let same = |kind| match (self.objects.get(kind), other.objects.get(kind)) {
+            (Some(own), Some(others)) => Arc::ptr_eq(own, others),
+            (own, others) => own.is_none() && others.is_none(),
+        };
+        let duplicates = self.duplicates.is_empty() && other.duplicates.is_empty();
+        duplicates && self.unreadable == other.unreadable && kinds.iter().all(same)
+    }
+
+    /// Whether what else there is is the same as in another view.
+    pub(crate) fn shares_cluster(&self, other: &Self) -> bool {
+        match (&self.cluster, &other.cluster) {
+            (Some(own), Some(others)) => Arc::ptr_eq(own, others),
+            (own, others) => own.is_none() && others.is_none(),
+        }
+    }
+
+    /// Whether an object is there that is not served as written, whatever it says.
+    pub(crate) fn is_unusable(&self, object: &ObjectRef) -> bool {
+        self.unreadable.contains(object) || self.duplicates.contains_key(object)
     }
 }
 
-/// An error on every definition of an object that has several, naming the others.
-pub(crate) fn report_duplicates(view: &ClusterView, draft: &mut Draft) {
+/// All that an object that cannot be used is compiled from: defined more than once, or not readable.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Unusable {
+    /// If there are several.
+    definitions: Vec<Same<Document>>,
+    unreadable: bool,
+    in_cluster: bool,
+    exposure: Option<Exposure>,
+    workload: Option<Arc<Workload>>,
+}
+
+/// Every such object.
+pub(crate) fn unusable(view: &ClusterView, fronts: Option<&Fronts>) -> BTreeMap<ObjectRef, Unusable> {
+    let mut found: BTreeMap<ObjectRef, Unusable> = BTreeMap::new();
     for (object, documents) in &view.duplicates {
-        for document in documents {
-            let others: Vec<String> =
-                documents.iter().filter(|other| !Arc::ptr_eq(other, document)).map(place).collect();
+        let definitions = documents.iter().map(|document| Same(Arc::clone(document))).collect();
+        found.insert(object.clone(), Unusable { definitions, ..Unusable::default() });
+    }
+    for object in &view.unreadable {
+        let unusable = found.entry(object.clone()).or_default();
+        unusable.unreadable = true;
+        unusable.in_cluster = view.cluster.is_some();
+        unusable.exposure = fronts.and_then(|fronts| fronts.of(object));
+        unusable.workload = view.cluster().and_then(|cluster| cluster.workloads.get(object)).cloned();
+    }
+    found
+}
+
+impl Unusable {
+    /// An error on every definition, naming the others, and what goes on being served.
+    pub(crate) fn compile(&self, object: &ObjectRef) -> Piece {
+        let mut piece = Piece::default();
+        if !self.definitions.is_empty() {
+            self.report_duplicates(object, &mut piece);
+        }
+        if self.unreadable {
+            withhold(&mut piece, object, "Unreadable", format!("{object} cannot be read"));
+            self.leave(object, &mut piece);
+        }
+        piece
+    }
+
+    fn report_duplicates(&self, object: &ObjectRef, piece: &mut Piece) {
+        for document in &self.definitions {
+            let others: Vec<String> = self
+                .definitions
+                .iter()
+                .filter(|other| *other != document)
+                .map(|other| place(other))
+                .collect();
             let message = format!("{object} is also defined at {}", others.join(" and at "));
             let remedy = "keep one of the definitions, or rename one";
             let field = "metadata.name";
-            draft.diagnostics.push(document.diagnose(
+            piece.diagnostics.push(document.diagnose(
                 Severity::Error,
                 "duplicate-object",
                 field,
@@ -115,32 +189,35 @@ pub(crate) fn report_duplicates(view: &ClusterView, draft: &mut Draft) {
                 remedy,
             ));
         }
-        let places: Vec<String> = documents.iter().map(place).collect();
+        let places: Vec<String> = self.definitions.iter().map(|document| place(document)).collect();
         let reason = format!("{object} is defined more than once: at {}", places.join(" and at "));
         // groups have nothing to differ in
         if object.kind != Kind::McpGroup {
-            withhold(draft, object, "DuplicateObject", reason);
+            withhold(piece, object, "DuplicateObject", reason);
         }
     }
-    for object in &view.unreadable {
-        withhold(draft, object, "Unreadable", format!("{object} cannot be read"));
+
+    /// Of what cannot be read it is not known what it wants: what there is stays, and leads to the gateways and pods that there
+    /// are now.
+    fn leave(&self, object: &ObjectRef, piece: &mut Piece) {
+        if self.in_cluster && Fronts::KINDS.contains(&object.kind) {
+            piece.leave_alone();
+            if let Some(exposure) = self.exposure.as_ref().filter(|exposure| exposure.front.exists()) {
+                exposure.keep_slices(object, piece);
+            }
+        }
+        if let Some(facts) = &self.workload {
+            piece.endpoints = Some(workload::endpoints(Some(facts)));
+        }
     }
 }
 
-/// Says of each status which edit of the spec it is about.
-pub(crate) fn observe_generations(view: &ClusterView, draft: &mut Draft) {
-    for (object, status) in &mut draft.status {
-        let generation = view.get(object).map_or(0, |document| document.object.metadata().generation);
-        status.observed_generation = Some(generation).filter(|generation| *generation > 0);
-    }
-}
-
-fn withhold(draft: &mut Draft, object: &ObjectRef, condition: &'static str, reason: String) {
-    draft.withhold(object, Hold::KeepPrevious, &reason);
+fn withhold(piece: &mut Piece, object: &ObjectRef, condition: &'static str, reason: String) {
+    piece.withhold(object, Hold::KeepPrevious, &reason);
     let phase = if has_phase(object.kind) { Phase::Failed } else { Phase::None };
     let mut status = ObjectStatus::new(phase, &reason);
     status.conditions.push(Condition::of("Valid", false, condition, reason));
-    draft.status.insert(object.clone(), status);
+    piece.set_status(status);
 }
 
 /// Configurations and definitions have none (spec 1.6 to 1.11).
@@ -148,6 +225,6 @@ fn has_phase(kind: Kind) -> bool {
     kind == Kind::McpGroup || kind.is_backend() || kind == Kind::VirtualMcpServer
 }
 
-fn place(document: &Arc<Document>) -> String {
+fn place(document: &Document) -> String {
     document.locate("metadata.name").map_or_else(|| "the API server".to_owned(), |place| place.to_string())
 }

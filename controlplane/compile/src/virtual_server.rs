@@ -4,57 +4,83 @@ mod aggregation;
 mod auth;
 mod extras;
 mod inline;
-mod listen;
+pub(crate) mod listen;
 mod members;
 mod operational;
 mod pod;
+pub(crate) mod roster;
 mod service;
 mod tuning;
 
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use tidegate_controlplane_api::types::{Config, VirtualMcpServerSpec};
 use tidegate_controlplane_api::{Document, Kind, Object, ObjectRef};
-use tidegate_proto::table::{Aggregation, Entry, EntryKey, IncomingAuth, VirtualServer, VirtualServerId};
+use tidegate_proto::table::{Aggregation, Entry, EntryKey, IncomingAuth, VirtualServer};
 
 use crate::annotation;
-use crate::backend::{Backends, headers};
+use crate::backend::headers;
 use crate::compiled::{Condition, ObjectStatus, Phase, Withheld};
-use crate::draft::Draft;
-use crate::front::{Fronts, PORTS};
-use crate::group::{self, Group, Groups};
+use crate::front::Exposure;
+use crate::memo::Same;
+use crate::piece::{Piece, virtual_server_id};
+use crate::relations::Relations;
 use crate::report::Report;
+use crate::shared::References;
 use crate::view::ClusterView;
 
-use listen::Claims;
+use listen::Claim;
 use members::Members;
 use operational::Policies;
 pub(crate) use operational::{CALL_TIMEOUT, STATUS_INTERVAL, default_health};
+use roster::{Roster, Rosters};
 
-pub(crate) fn compile_all(
-    view: &ClusterView,
-    fronts: Option<&Fronts>,
-    groups: &Groups,
-    backends: &Backends<'_>,
-    draft: &mut Draft,
-) {
-    let mut claims = Claims::default();
-    for document in view.of_kind(Kind::VirtualMcpServer) {
-        if let Object::VirtualServer(object) = &document.object {
-            compile(Sources { document, spec: &object.spec, fronts, groups, backends }, &mut claims, draft);
-        }
-    }
+/// All that a virtual server is compiled from.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Inputs {
+    document: Same<Document>,
+    /// The group that it names, if it exists.
+    roster: Option<Arc<Roster>>,
+    /// Addresses of its own.
+    listen: Vec<Claim>,
+    /// None outside a cluster.
+    place: Option<Place>,
 }
 
-/// What one virtual server is compiled from.
-struct Sources<'a> {
-    document: &'a Document,
-    spec: &'a VirtualMcpServerSpec,
-    /// None outside a cluster.
-    fronts: Option<&'a Fronts>,
-    groups: &'a Groups,
-    backends: &'a Backends<'a>,
+/// The cluster, as one virtual server sees it.
+#[derive(Debug, PartialEq)]
+struct Place {
+    /// None: it has no front.
+    exposure: Option<Exposure>,
+    references: References,
+}
+
+/// Every virtual server that can be read, with all that it is compiled from.
+pub(crate) fn inputs(
+    view: &ClusterView,
+    relations: &Relations,
+    rosters: &Rosters,
+) -> impl Iterator<Item = (ObjectRef, Inputs)> {
+    let mut claims = listen::claims(view);
+    view.of_kind(Kind::VirtualMcpServer).map(move |document| {
+        let object = &document.object_ref;
+        let group = match &document.object {
+            Object::VirtualServer(server) => named_group(&server.spec, server.spec.config.as_ref()),
+            _ => None,
+        };
+        let place = relations
+            .fronts
+            .as_ref()
+            .map(|fronts| Place { exposure: fronts.of(object), references: relations.references(document) });
+        let inputs = Inputs {
+            document: Same(Arc::clone(document)),
+            roster: group.and_then(|name| rosters.get(&object.namespace, name)).cloned(),
+            listen: claims.remove(object).unwrap_or_default(),
+            place,
+        };
+        (object.clone(), inputs)
+    })
 }
 
 /// One virtual server's way through compiling.
@@ -76,92 +102,120 @@ struct Settings {
     listen: Vec<SocketAddr>,
 }
 
-fn compile(sources: Sources<'_>, claims: &mut Claims, draft: &mut Draft) {
-    let Sources { document, spec, fronts, groups, backends } = sources;
-    let empty = Config::default();
-    let config = spec.config.as_ref().unwrap_or(&empty);
-    let mut report = Report::new(document, &mut draft.diagnostics);
-    let mut conditions = Vec::new();
-
-    let group_name = group_name(&mut report, spec, config);
-    let reserved = fronts.map(|_| PORTS);
-    let mut settings = settings(&mut report, spec, config, claims, reserved);
-    conditions.push(valid(&report));
-    settings.policies.health.probe_remote = pod::probe_remote(&mut report, spec, &mut conditions);
-    let mistaken = report.withheld().is_some();
-    let group = group_name.and_then(|name| find_group(&mut report, groups, name, &mut conditions));
-    let waiting = !mistaken && group.is_some_and(|group| group.deleting);
-    auth::incoming(&mut report, spec, &mut conditions);
-    extras::report(&mut report, spec, config, fronts.is_some(), &mut conditions);
-    let mut members = match (config.backends.is_empty(), group) {
-        (false, _) => {
-            let id = virtual_server_id(&document.object_ref);
-            inline::members(&mut report, &id, spec, config, &settings.policies)
+impl Inputs {
+    /// Puts a virtual server and its inline backends into the table or among the withheld, with its status and its children.
+    pub(crate) fn compile(&self) -> Piece {
+        let mut piece = Piece::default();
+        if let Object::VirtualServer(object) = &self.document.object {
+            self.compile_spec(&object.spec, &mut piece);
         }
-        (true, Some(group)) => members::discovered(&mut report, spec, group, backends, &settings.policies),
-        (true, None) => Members::default(),
-    };
-    members.check_names(&mut report, config);
-    members.check_headers(&mut report, &spec.passthrough_headers);
-    conditions.append(&mut members.conditions);
-
-    let (group, withheld) = (group_name.unwrap_or_default(), report.withheld().cloned());
-    if let Some(fronts) = fronts {
-        let exposure = service::expose(fronts, document, spec, withheld.as_ref(), draft);
-        let (condition, listen) = exposure.unzip();
-        conditions.extend(condition);
-        settings.listen.extend(listen.flatten());
+        if let Some(place) = &self.place {
+            place.references.report(&self.document, &mut piece);
+        }
+        piece.observe(&self.document);
+        piece
     }
-    settle(document, Outcome { group, settings, members, conditions, withheld, waiting }, draft);
+
+    fn compile_spec(&self, spec: &VirtualMcpServerSpec, piece: &mut Piece) {
+        let (document, in_cluster) = (&*self.document, self.place.is_some());
+        let empty = Config::default();
+        let config = spec.config.as_ref().unwrap_or(&empty);
+        let mut report = Report::new(document, &mut piece.diagnostics);
+        let mut conditions = Vec::new();
+
+        let group_name = group_name(&mut report, spec, config);
+        let mut settings = self.settings(&mut report, spec, config);
+        conditions.push(valid(&report));
+        settings.policies.health.probe_remote = pod::probe_remote(&mut report, spec, &mut conditions);
+        let mistaken = report.withheld().is_some();
+        if let Some(name) = group_name {
+            self.check_group(&mut report, name, &mut conditions);
+        }
+        let waiting = !mistaken && self.roster.as_ref().is_some_and(|roster| roster.deleting);
+        auth::incoming(&mut report, spec, &mut conditions);
+        extras::report(&mut report, spec, config, in_cluster, &mut conditions);
+        let mut members = match (config.backends.is_empty(), &self.roster) {
+            (false, _) => {
+                let id = virtual_server_id(&document.object_ref);
+                inline::members(&mut report, &id, spec, config, &settings.policies)
+            }
+            (true, Some(roster)) => members::discovered(&mut report, spec, roster, &settings.policies),
+            (true, None) => Members::default(),
+        };
+        members.check_names(&mut report, config);
+        members.check_headers(&mut report, &spec.passthrough_headers);
+        conditions.append(&mut members.conditions);
+
+        let (group, withheld) = (group_name.unwrap_or_default(), report.withheld().cloned());
+        if let Some(exposure) = self.place.as_ref().and_then(|place| place.exposure.as_ref()) {
+            conditions.push(service::expose(exposure, document, spec, withheld.as_ref(), piece));
+            settings.listen.extend(exposure.listen());
+        }
+        settle(document, Outcome { group, settings, members, conditions, withheld, waiting }, piece);
+    }
+
+    /// Static validation, with all that needs no other object.
+    fn settings(&self, report: &mut Report<'_>, spec: &VirtualMcpServerSpec, config: &Config) -> Settings {
+        annotation::check_known(report);
+        auth::check_outgoing(report, spec.outgoing_auth.as_ref());
+        extras::validate(report, spec, config);
+        Settings {
+            policies: operational::compile(report, config.operational.as_ref()),
+            aggregation: aggregation::compile(report, config.aggregation.as_ref()),
+            passthrough_headers: headers::passed_through(report, &spec.passthrough_headers),
+            listen: listen::compile(report, &self.listen),
+        }
+    }
+
+    fn check_group(&self, report: &mut Report<'_>, name: &str, conditions: &mut Vec<Condition>) {
+        let of = |holds, reason, message: &str| Condition::of("GroupRefValidated", holds, reason, message);
+        match &self.roster {
+            Some(roster) if roster.deleting => {
+                let phase = Phase::Pending.as_str();
+                let message = format!("Referenced MCPGroup {name} is not ready (phase: {phase})");
+                conditions.push(of(false, "GroupRefNotReady", &message));
+                let remedy = "wait until it is deleted, and create it again, or name another group";
+                report.invalid("group-not-ready", "spec.groupRef.name", message, remedy);
+            }
+            Some(_) => conditions.push(of(true, "GroupRefValid", &format!("MCPGroup {name} is ready"))),
+            None => {
+                let message = format!("Referenced MCPGroup {name} not found");
+                conditions.push(of(false, "GroupRefNotFound", &message));
+                let namespace = &self.document.object_ref.namespace;
+                let remedy =
+                    format!("create an MCPGroup {name} in the namespace {namespace}, or correct the name");
+                report.invalid("group-not-found", "spec.groupRef.name", message, remedy);
+            }
+        }
+    }
 }
 
-/// Static validation, with all that needs no other object.
-fn settings(
-    report: &mut Report<'_>,
-    spec: &VirtualMcpServerSpec,
-    config: &Config,
-    claims: &mut Claims,
-    reserved: Option<RangeInclusive<u16>>,
-) -> Settings {
-    annotation::check_known(report);
-    auth::check_outgoing(report, spec.outgoing_auth.as_ref());
-    extras::validate(report, spec, config);
-    Settings {
-        policies: operational::compile(report, config.operational.as_ref()),
-        aggregation: aggregation::compile(report, config.aggregation.as_ref()),
-        passthrough_headers: headers::passed_through(report, &spec.passthrough_headers),
-        listen: listen::compile(report, claims, reserved),
-    }
-}
-
-/// Puts a virtual server and its inline backends into the table or among the withheld, and writes its status.
-fn settle(document: &Document, outcome: Outcome<'_>, draft: &mut Draft) {
+fn settle(document: &Document, outcome: Outcome<'_>, piece: &mut Piece) {
     let Outcome { group, settings, members, conditions, withheld, waiting } = outcome;
     let object = &document.object_ref;
     let id = virtual_server_id(object);
     let mut status = ObjectStatus { conditions, url: Some(service_url(object)), ..ObjectStatus::default() };
-    draft.compiled.barred.insert(id.clone(), members.barred);
+    piece.barred = members.barred;
     if let Some(withheld) = withheld {
         status.phase = if waiting { Phase::Pending } else { Phase::Failed };
         status.message.clone_from(&withheld.reason);
-        draft.withhold(object, withheld.hold, &withheld.reason);
-        draft.status.insert(object.clone(), status);
-        return;
+        piece.withhold(object, withheld.hold, &withheld.reason);
+        return piece.set_status(status);
     }
     status.phase = Phase::FromHealth;
     status.discovered = members.discovered;
-    draft.status.insert(object.clone(), status);
+    piece.set_status(status);
     for backend in members.inline {
         match backend {
-            Ok(backend) => drop(draft.compiled.table.insert(Entry::Backend(backend))),
+            Ok(backend) => piece.serve(Entry::Backend(backend)),
             Err((id, withheld)) => {
-                draft.withhold_key(EntryKey::Backend(id), withheld.hold, &withheld.reason);
+                piece.withhold_key(EntryKey::Backend(id), withheld.hold, &withheld.reason);
             }
         }
     }
-    draft.compiled.candidates.insert(id.clone(), members.candidates);
+    piece.candidates = members.candidates;
     let Settings { policies, aggregation, passthrough_headers, listen } = settings;
-    draft.compiled.table.insert(Entry::VirtualServer(VirtualServer {
+    piece.serve(Entry::VirtualServer(VirtualServer {
         id,
         server_name: object.name.to_string(),
         group: group.to_owned(),
@@ -180,10 +234,6 @@ fn settle(document: &Document, outcome: Outcome<'_>, draft: &mut Draft) {
     }));
 }
 
-fn virtual_server_id(object: &ObjectRef) -> VirtualServerId {
-    VirtualServerId::new(&object.namespace, &object.name)
-}
-
 fn valid(report: &Report<'_>) -> Condition {
     match report.withheld() {
         None => Condition::of("Valid", true, "ValidationSucceeded", "the spec is valid"),
@@ -192,53 +242,29 @@ fn valid(report: &Report<'_>) -> Condition {
 }
 
 /// `spec.groupRef.name`, or what stood for it before v0.20.
+fn named_group<'a>(spec: &'a VirtualMcpServerSpec, config: Option<&'a Config>) -> Option<&'a str> {
+    let old = || config?.group_ref.as_deref().filter(|name| !name.is_empty());
+    spec.group_ref.as_ref().map(|group| group.name.as_str()).or_else(old)
+}
+
 fn group_name<'a>(
     report: &mut Report<'_>,
     spec: &'a VirtualMcpServerSpec,
     config: &'a Config,
 ) -> Option<&'a str> {
-    let old = config.group_ref.as_deref().filter(|name| !name.is_empty());
-    match (spec.group_ref.as_ref().map(|group| group.name.as_str()), old) {
-        (Some(name), Some(old)) if old != name => {
-            let message = format!("spec.groupRef.name ({name}) is used, not this");
-            report.warn("group-twice", "spec.config.groupRef", message, "remove spec.config.groupRef");
-            Some(name)
-        }
-        (Some(name), _) | (None, Some(name)) => Some(name),
-        (None, None) => {
+    let name = named_group(spec, Some(config));
+    match (name, config.group_ref.as_deref()) {
+        (None, _) => {
             let remedy = "add groupRef: {name: GROUP} with an MCPGroup of the same namespace";
             report.invalid("missing-field", "spec.groupRef.name", "spec.groupRef.name is required", remedy);
-            None
         }
+        (Some(name), Some(old)) if !old.is_empty() && old != name => {
+            let message = format!("spec.groupRef.name ({name}) is used, not this");
+            report.warn("group-twice", "spec.config.groupRef", message, "remove spec.config.groupRef");
+        }
+        _ => {}
     }
-}
-
-fn find_group<'a>(
-    report: &mut Report<'_>,
-    groups: &'a Groups,
-    name: &str,
-    conditions: &mut Vec<Condition>,
-) -> Option<&'a Group> {
-    let object = &report.document.object_ref;
-    let found = group::find(groups, object, name);
-    if found.is_some_and(|group| group.deleting) {
-        let message = format!("Referenced MCPGroup {name} is not ready (phase: {})", Phase::Pending.as_str());
-        conditions.push(Condition::of("GroupRefValidated", false, "GroupRefNotReady", message.as_str()));
-        let remedy = "wait until it is deleted, and create it again, or name another group";
-        report.invalid("group-not-ready", "spec.groupRef.name", message, remedy);
-        return found;
-    }
-    if found.is_some() {
-        let message = format!("MCPGroup {name} is ready");
-        conditions.push(Condition::of("GroupRefValidated", true, "GroupRefValid", message));
-        return found;
-    }
-    let message = format!("Referenced MCPGroup {name} not found");
-    conditions.push(Condition::of("GroupRefValidated", false, "GroupRefNotFound", message.as_str()));
-    let remedy =
-        format!("create an MCPGroup {name} in the namespace {}, or correct the name", object.namespace);
-    report.invalid("group-not-found", "spec.groupRef.name", message, remedy);
-    None
+    name
 }
 
 /// The Service's address, without a path: users' scripts append `/mcp` (decision 7).

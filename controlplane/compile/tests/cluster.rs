@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tidegate_controlplane_api::{Kind, ObjectRef, Store};
 use tidegate_controlplane_compile::{
-    ChildKind, Cluster, ClusterView, Compiled, Gateway, NamespacedName, PodEndpoint, Service, Workload,
-    compile, hold,
+    Child, ChildKey, ChildKind, Cluster, ClusterView, Compiled, Gateway, NamespacedName, PodEndpoint,
+    Service, Workload, compile, hold,
 };
 use tidegate_proto::table::BackendId;
 
@@ -33,14 +33,14 @@ fn gateway(n: u8) -> (String, Gateway) {
     (format!("gateway-{n}"), Gateway { node, address, ready: true, terminating: false })
 }
 
-fn pods(addresses: &[[u8; 4]]) -> Workload {
+fn pods(addresses: &[[u8; 4]]) -> Arc<Workload> {
     let pod = |address: &[u8; 4]| PodEndpoint { address: (*address).into(), port: 8080, draining: false };
-    Workload {
+    Arc::new(Workload {
         replicas: Some(1),
         ready: 1,
         endpoints: addresses.iter().map(pod).collect(),
         ..Workload::default()
-    }
+    })
 }
 
 fn compiled(text: &str, cluster: &Cluster) -> Compiled {
@@ -53,18 +53,17 @@ fn compiled(text: &str, cluster: &Cluster) -> Compiled {
 /// The API server after the leader has written what is wanted.
 fn written(compiled: &Compiled, cluster: &Cluster) -> Cluster {
     let services = compiled.children.iter().filter(|(key, _)| key.kind == ChildKind::Service);
-    let service =
-        |(key, child): (&tidegate_controlplane_compile::ChildKey, &tidegate_controlplane_compile::Child)| {
-            let body = child.body(key);
-            let service = Service {
-                owner: body["metadata"]["ownerReferences"][0]["uid"].as_str().map(str::to_owned),
-                target_port: body["spec"]["ports"][0]["targetPort"]
-                    .as_u64()
-                    .and_then(|port| port.try_into().ok()),
-                ..Service::default()
-            };
-            (NamespacedName::new(&key.namespace, &key.name), service)
+    let service = |(key, child): (&ChildKey, &Arc<Child>)| {
+        let body = child.body(key);
+        let service = Service {
+            owner: body["metadata"]["ownerReferences"][0]["uid"].as_str().map(str::to_owned),
+            target_port: body["spec"]["ports"][0]["targetPort"]
+                .as_u64()
+                .and_then(|port| port.try_into().ok()),
+            ..Service::default()
         };
+        (NamespacedName::new(&key.namespace, &key.name), service)
+    };
     Cluster { services: services.map(service).collect(), ..cluster.clone() }
 }
 

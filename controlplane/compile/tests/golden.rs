@@ -1,5 +1,7 @@
 //! Golden tests: `testdata/<case>/*.yaml` in; table, status and diagnostics out. `UPDATE=1` rewrites the goldens.
 
+#[path = "golden/steps.rs"]
+mod steps;
 #[path = "golden/support.rs"]
 mod support;
 
@@ -48,8 +50,8 @@ fn a_broken_manifest_changes_nothing_that_is_served() {
         }
         let after = compile(&ClusterView::of(&store));
         assert_eq!(hold(&before.table, &after), before.table, "{name}");
-        assert_eq!(hold_commands(&before.commands, &after), before.commands, "{name}");
-        let diagnostics: Vec<&Diagnostic> = store.diagnostics().chain(&after.diagnostics).collect();
+        assert_eq!(hold_commands(&before.commands, &after), *before.commands, "{name}");
+        let diagnostics: Vec<&Diagnostic> = store.diagnostics().chain(after.diagnostics.iter()).collect();
         assert!(diagnostics.iter().any(|diagnostic| diagnostic.is_error()), "{name}: no error");
         for diagnostic in &diagnostics {
             assert!(diagnostic.source.is_some() && !diagnostic.remedy.is_empty(), "{name}: {diagnostic}");

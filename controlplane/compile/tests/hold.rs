@@ -132,7 +132,7 @@ fn an_object_that_was_never_legible_keeps_what_a_previous_table_has() {
     let previous = compile(&ClusterView::of(&store_of(&a)));
     let after_restart = compile(&ClusterView::of(&store_of(&a.replace("image", "imag"))));
     assert_eq!(hold(&previous.table, &after_restart), previous.table);
-    assert_eq!(hold_commands(&previous.commands, &after_restart), previous.commands);
+    assert_eq!(hold_commands(&previous.commands, &after_restart), *previous.commands);
     assert_eq!(previous.commands.len(), 1);
 }
 

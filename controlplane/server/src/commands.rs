@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_controlplane_compile::{Command, compile, hold_commands};
+use tidegate_controlplane_compile::{Command, Compiler, hold_commands};
 
 use crate::source::Observations;
 use crate::source::dir::DirSource;
@@ -15,6 +15,7 @@ use crate::source::dir::DirSource;
 #[derive(Debug)]
 pub struct DirCommands {
     observations: Observations,
+    compiler: Compiler,
     last: Option<Arc<Vec<Command>>>,
     _source: DirSource,
 }
@@ -27,7 +28,8 @@ impl DirCommands {
     /// When the watching thread cannot be started or `kept` not be made.
     pub fn watch(root: PathBuf, debounce: Duration, kept: PathBuf) -> io::Result<Self> {
         let source = DirSource::start(root, debounce, kept)?;
-        Ok(Self { observations: source.observations(), last: None, _source: source })
+        let observations = source.observations();
+        Ok(Self { observations, compiler: Compiler::default(), last: None, _source: source })
     }
 
     /// The commands once the directory has been read, then again whenever they are others; those of a manifest that
@@ -38,7 +40,7 @@ impl DirCommands {
             let observation = Arc::clone(&*self.observations.borrow_and_update());
             let Some(view) = &observation.view else { continue };
             let before = self.last.as_deref().map(Vec::as_slice).unwrap_or_default();
-            let commands = Arc::new(hold_commands(before, &compile(view)));
+            let commands = Arc::new(hold_commands(before, &self.compiler.compile(view)));
             if self.last.as_ref() != Some(&commands) {
                 self.last = Some(Arc::clone(&commands));
                 return Some(commands);

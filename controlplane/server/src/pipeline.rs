@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tidegate_controlplane_api::Diagnostic;
-use tidegate_controlplane_compile::{Compiled, compile, hold};
-use tidegate_proto::delta::{Delta, diff};
+use tidegate_controlplane_compile::{Compiled, Compiler, hold};
+use tidegate_proto::delta::Delta;
 use tidegate_proto::push::Version;
 use tidegate_proto::table::Table;
 use tokio::sync::watch;
@@ -34,6 +34,9 @@ pub struct Outcome {
 pub struct Pipeline {
     /// What nodes may still serve: the table published last, perhaps by an earlier process.
     previous: Arc<Version>,
+    compiler: Compiler,
+    /// What the source said last.
+    source_said: Vec<Diagnostic>,
     journal: Journal,
     outcome: watch::Sender<Arc<Outcome>>,
 }
@@ -43,6 +46,8 @@ impl Pipeline {
     pub fn new(previous: Table) -> Self {
         Self {
             previous: Arc::new(Version::new(Arc::new(previous))),
+            compiler: Compiler::default(),
+            source_said: Vec::new(),
             journal: Journal::default(),
             outcome: watch::Sender::new(Arc::default()),
         }
@@ -53,7 +58,7 @@ impl Pipeline {
         if !held.entries.is_empty() {
             let mut table = (**self.previous.table()).clone();
             table.entries.extend(held.entries);
-            self.previous = Arc::new(self.previous.next(&table));
+            self.previous = Arc::new(self.previous.next(table).0);
         }
     }
 
@@ -72,35 +77,46 @@ impl Pipeline {
     pub fn step(&mut self, observation: &Observation) -> Option<Arc<Version>> {
         let before = Arc::clone(&*self.outcome.borrow());
         let mut outcome = Outcome { published: before.published.clone(), ..Outcome::default() };
-        let mut diagnostics = observation.diagnostics.clone();
         if let Some(view) = &observation.view {
             let started = Instant::now();
-            let compiled = compile(view);
-            let (next, step) = self.next_version(&compiled);
+            let compiled = self.compiler.compile(view);
+            let (next, step) = self.previous.next(hold(self.previous.table(), &compiled));
             metrics::COMPILE_SECONDS.observe(started.elapsed().as_secs_f64());
             if before.published.as_ref().is_none_or(|version| version.id() != next.id()) {
                 report(&next, &step, started);
             }
-            diagnostics.extend(compiled.diagnostics.iter().cloned());
-            self.previous = Arc::clone(&next);
-            outcome.published = Some(next);
+            self.previous = Arc::new(next);
+            outcome.published = Some(Arc::clone(&self.previous));
             outcome.compiled = Some(Arc::new(compiled));
         }
-        Diagnostic::sort(&mut diagnostics);
-        self.journal.update(&diagnostics).log();
-        outcome.diagnostics = Arc::new(diagnostics);
+        outcome.diagnostics = self.say(&before, observation, outcome.compiled.as_deref());
         let publish = newer(&before, &outcome);
         self.outcome.send_replace(Arc::new(outcome));
         publish
     }
 
-    /// The compiled table with what is held, sharing every entry that did not change, and the step to it.
-    fn next_version(&self, compiled: &Compiled) -> (Arc<Version>, Delta) {
-        let previous = self.previous.table();
-        let step = diff(previous, &hold(previous, compiled));
-        let next =
-            if step.is_empty() { Arc::clone(&self.previous) } else { Arc::new(self.previous.after(&step)) };
-        (next, step)
+    /// All that is to be said, in order; what is new of it is logged.
+    fn say(
+        &mut self,
+        before: &Outcome,
+        observation: &Observation,
+        compiled: Option<&Compiled>,
+    ) -> Arc<Vec<Diagnostic>> {
+        let of = |compiled: Option<&Compiled>| compiled.map(|compiled| Arc::clone(&compiled.diagnostics));
+        let (earlier, now) = (of(before.compiled.as_deref()), of(compiled));
+        let same = match (&earlier, &now) {
+            (Some(earlier), Some(now)) => Arc::ptr_eq(earlier, now),
+            (earlier, now) => earlier.is_none() && now.is_none(),
+        };
+        if same && self.source_said == observation.diagnostics {
+            return Arc::clone(&before.diagnostics);
+        }
+        self.source_said.clone_from(&observation.diagnostics);
+        let mut diagnostics = observation.diagnostics.clone();
+        diagnostics.extend(now.iter().flat_map(|now| now.iter()).cloned());
+        Diagnostic::sort(&mut diagnostics);
+        self.journal.update(&diagnostics).log();
+        Arc::new(diagnostics)
     }
 }
 

@@ -105,7 +105,7 @@ impl PushServer {
     /// Makes `table` the newest version, which every node gets. A table equal to the newest changes nothing.
     pub fn publish(&self, table: Arc<Table>) {
         let version = match &*self.shared.newest.borrow() {
-            Some(newest) => newest.version.next(&table),
+            Some(newest) => newest.version.next(Arc::unwrap_or_clone(table)).0,
             None => Version::new(table),
         };
         self.publish_version(Arc::new(version), 0);

@@ -25,9 +25,10 @@ impl Version {
         Self { table: Arc::new(self.table.with(step)), digests: self.digests.after(step) }
     }
 
-    /// The version with this table; what it has in common with this one's is shared.
-    pub fn next(&self, table: &Table) -> Self {
-        self.after(&diff(&self.table, table))
+    /// The version with this table, and the step to it; digests of what they have in common are shared.
+    pub fn next(&self, table: Table) -> (Self, Delta) {
+        let step = diff(&self.table, &table);
+        (Self { table: Arc::new(table), digests: self.digests.after(&step) }, step)
     }
 
     /// The table.

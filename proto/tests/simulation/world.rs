@@ -244,7 +244,7 @@ impl World {
             None => tables::change(&Table::default(), &mut self.random),
         };
         let version = match &self.control.newest {
-            Some(newest) => newest.next(&table),
+            Some(newest) => newest.next(table).0,
             None => Version::new(Arc::new(table)),
         };
         self.publish(Arc::new(version));

@@ -35,11 +35,13 @@ pub(super) fn nginx(site: &Site<'_>) -> anyhow::Result<Target> {
     let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("    {name}_temp_path {folder}/{name};\n"))
         .concat();
+    // bodies stay in memory: of one in a file, head and body would go in two segments, the second 40 ms late
     let text = format!(
         "{user}\ndaemon off;\npid {folder}/nginx.pid;\nerror_log {folder}/error.log;\nworker_processes 1;\n\
          worker_rlimit_nofile {descriptors};\nevents {{ worker_connections {descriptors}; }}\nhttp {{\n    access_log off;\n{paths}\
          \x20   upstream backend {{ server {backend}; keepalive 4096; keepalive_requests 1000000000; }}\n\
-         \x20   keepalive_requests 1000000000;\n    client_max_body_size 0;\n    proxy_read_timeout 1h;\n    proxy_http_version 1.1;\n\
+         \x20   keepalive_requests 1000000000;\n    client_max_body_size 0;\n\
+         \x20   client_body_buffer_size 1m;\n    proxy_max_temp_file_size 0;\n    proxy_read_timeout 1h;\n    proxy_http_version 1.1;\n\
          \x20   proxy_set_header Connection \"\";\n    ssl_certificate {chain};\n    ssl_certificate_key {key};\n\
          \x20   server {{\n        listen {h1};\n        listen {h2} http2;\n        listen {tls} ssl;\n\
          \x20       location / {{ proxy_pass http://backend; }}\n\

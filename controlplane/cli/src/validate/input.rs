@@ -81,7 +81,7 @@ fn check_files(paths: &[PathBuf]) -> anyhow::Result<Checked> {
     let view = ClusterView::of(&store);
     let compiled = compile(&view);
     let mut diagnostics: Vec<Diagnostic> =
-        store.diagnostics().chain(&compiled.diagnostics).cloned().collect();
+        store.diagnostics().chain(compiled.diagnostics.iter()).cloned().collect();
     Diagnostic::sort(&mut diagnostics);
     let findings = Findings {
         diagnostics,

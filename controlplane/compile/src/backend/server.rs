@@ -8,7 +8,7 @@ use super::address::Address;
 use super::limits;
 use crate::annotation::{self, COMMAND, ENDPOINT};
 use crate::compiled::Command;
-use crate::draft::backend_id;
+use crate::piece::backend_id;
 use crate::report::Report;
 
 pub(super) fn compile(

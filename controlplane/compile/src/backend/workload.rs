@@ -7,21 +7,21 @@ use tidegate_controlplane_api::types::{McpServerSpec, ServerTransport};
 use tidegate_proto::table::{Egress, Endpoint, Locality};
 
 use super::address::Address;
-use super::{Parts, limits, server};
+use super::{Parts, Place, limits, server};
 use crate::annotation::{self, COMMAND};
 use crate::child::{Child, ChildKind, Content, Workload};
 use crate::compiled::{Condition, Phase};
-use crate::draft::Draft;
 use crate::front::{self, Front, workload_service};
+use crate::piece::Piece;
 use crate::pod::{self, BRIDGE_IMAGE, NoTemplate};
 use crate::report::Report;
-use crate::view::cluster::{self, Cluster, NamespacedName};
+use crate::view::cluster;
 
 /// An MCPServer on its way.
 pub(super) struct Running<'a> {
     pub(super) document: &'a Arc<Document>,
     pub(super) spec: &'a McpServerSpec,
-    pub(super) cluster: &'a Cluster,
+    pub(super) place: &'a Place,
     pub(super) front: &'a Front,
 }
 
@@ -118,40 +118,33 @@ impl Running<'_> {
     }
 
     fn missing_secrets(&self) -> Vec<&str> {
-        let namespace = &self.document.object_ref.namespace;
-        let exists = |name: &str| self.cluster.secrets.contains(&NamespacedName::new(namespace, name));
-        let named = self.spec.secrets.iter().map(|secret| secret.name.0.as_str());
-        let mut missing: Vec<_> = named.filter(|name| !exists(name)).collect();
-        missing.sort_unstable();
-        missing.dedup();
-        missing
+        self.place.materials.missing_secrets().collect()
     }
 
     /// Wants the pods and the Service that knows them, unless it is not known how they should be.
-    pub(super) fn keep(&self, draft: &mut Draft) {
+    pub(super) fn keep(&self, piece: &mut Piece) {
         let object = &self.document.object_ref;
         if self.front.misnamed().is_some() {
-            return draft.leave_alone(object);
+            return piece.leave_alone();
         }
         let workload = self.workload();
         if workload.check().is_ok() {
             let child = Child::new(object, self.front.uid(), Content::StatefulSet(workload.clone()));
-            draft.compiled.children.insert(front::key(ChildKind::StatefulSet, object, &object.name), child);
+            piece.want(front::key(ChildKind::StatefulSet, object, &object.name), child);
         } else {
-            draft.compiled.left_alone.insert((object.clone(), ChildKind::StatefulSet));
+            piece.leave_kind_alone(ChildKind::StatefulSet);
         }
         let child = Child::new(object, self.front.uid(), Content::Pods(workload));
-        let service = workload_service(&object.name);
-        draft.compiled.children.insert(front::key(ChildKind::Service, object, &service), child);
+        piece.want(front::key(ChildKind::Service, object, &workload_service(&object.name)), child);
     }
 
     fn workload(&self) -> Workload {
-        let bridge = self.cluster.bridge_image.clone().unwrap_or_else(|| BRIDGE_IMAGE.into());
+        let bridge = self.place.bridge_image.clone().unwrap_or_else(|| BRIDGE_IMAGE.into());
         Workload { document: Arc::clone(self.document), bridge }
     }
 
     fn facts(&self) -> Option<&cluster::Workload> {
-        self.cluster.workloads.get(&self.document.object_ref)
+        self.place.workload.as_deref()
     }
 
     /// From its pods (spec 2.2).
@@ -179,7 +172,7 @@ impl Running<'_> {
 }
 
 /// The pods that may be called, as the table has them.
-pub(super) fn endpoints(facts: Option<&cluster::Workload>) -> Vec<Endpoint> {
+pub(crate) fn endpoints(facts: Option<&cluster::Workload>) -> Vec<Endpoint> {
     let pods = facts.into_iter().flat_map(|facts| &facts.endpoints);
     let endpoint = |pod: &cluster::PodEndpoint| Endpoint {
         host: pod.address.to_string(),

@@ -16,7 +16,7 @@ use tidegate_proto::digest::fnv;
 const MOST: usize = 100;
 
 /// The gateways of a cluster, in slices; the same for every Service.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Gateways {
     /// By the end of a slice's name.
     slices: BTreeMap<String, Arc<[Gateway]>>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tidegate_controlplane_api::{Kind, ObjectRef};
 
-use super::{Front, Hindrance, Port};
+use super::{Front, Fronts, Hindrance, Port};
 use crate::annotation::ENDPOINT;
 use crate::view::ClusterView;
 use crate::view::cluster::{Cluster, NamespacedName, Service};
@@ -26,7 +26,8 @@ pub(crate) fn workload_service(name: &str) -> String {
 
 /// The objects that may have a front, each with the Service's name or what is in the way of it; in order of objects.
 pub(super) fn claim(view: &ClusterView, cluster: &Cluster) -> Vec<Claim> {
-    let candidates: Vec<_> = view.names().filter_map(|object| candidate(view, cluster, object)).collect();
+    let candidates: Vec<_> =
+        view.names(&Fronts::KINDS).filter_map(|object| candidate(view, cluster, object)).collect();
     let mut owners: BTreeMap<NamespacedName, &ObjectRef> = BTreeMap::new();
     for there in [true, false] {
         for Candidate { object, uid, services } in &candidates {

@@ -4,18 +4,21 @@
 use std::collections::BTreeMap;
 
 use tidegate_controlplane_api::types::{
-    AuthServerRef, HeaderForward, McpRemoteProxySpec, McpServerEntrySpec, McpServerSpec, NameRef,
-    OidcConfigRef, TelemetryConfigRef, VirtualMcpServerSpec,
+    AuthServerRef, McpRemoteProxySpec, McpServerSpec, NameRef, OidcConfigRef, TelemetryConfigRef,
+    VirtualMcpServerSpec,
 };
 use tidegate_controlplane_api::{Document, Kind, Object, ObjectRef, Severity};
 
-use super::{Standing, standing};
+use super::Standing;
 use crate::compiled::Condition;
-use crate::draft::Draft;
-use crate::view::ClusterView;
-use crate::view::cluster::{Cluster, NamespacedName};
+use crate::piece::Piece;
+
+/// The references of one object, and where they lead.
+#[derive(Debug, PartialEq)]
+pub(crate) struct References(Vec<(Reference, Standing)>);
 
 /// One reference of one object.
+#[derive(Debug, PartialEq)]
 pub(super) struct Reference {
     /// Where it stands.
     field: String,
@@ -25,6 +28,7 @@ pub(super) struct Reference {
 }
 
 /// How a condition speaks of a reference.
+#[derive(Debug, PartialEq)]
 struct Check {
     condition: &'static str,
     valid: &'static str,
@@ -166,77 +170,43 @@ impl Found<'_> {
     }
 }
 
-/// Adds a condition for each kind of reference, and a diagnostic for each that leads nowhere.
-pub(super) fn report(view: &ClusterView, object: &ObjectRef, references: &[Reference], draft: &mut Draft) {
-    let mut conditions: BTreeMap<&str, Condition> = BTreeMap::new();
-    for Reference { field, target, check } in references {
-        let (holds, reason, message) = match standing(view, target, draft) {
-            Standing::InOrder => (true, check.valid, "what is referred to is there and valid".to_owned()),
-            Standing::Missing => {
-                (false, check.not_found, format!("{} {} not found", target.kind, target.name))
-            }
-            Standing::Invalid => {
-                (false, check.invalid, format!("{} {} is not valid", target.kind, target.name))
-            }
+impl References {
+    /// Those of an object.
+    pub(crate) fn of(document: &Document, standing: impl Fn(&ObjectRef) -> Standing) -> Self {
+        let judged = |reference: Reference| {
+            let standing = standing(&reference.target);
+            (reference, standing)
         };
-        if !holds && let Some(document) = view.get(object) {
-            let remedy = "create it in the same namespace, mend it, or correct the name";
-            let code = if reason == check.not_found { "reference-not-found" } else { "reference-not-valid" };
-            let found = document.diagnose(Severity::Warning, code, field, message.as_str(), remedy);
-            draft.diagnostics.push(found);
-        }
-        let known = conditions.entry(check.condition);
-        let condition = Condition::of(check.condition, holds, reason, message);
-        // of several, the first that fails is told
-        known
-            .and_modify(|known| {
-                if known.holds() && !holds {
-                    *known = condition.clone()
+        Self(of(document).into_iter().map(judged).collect())
+    }
+
+    /// Adds a condition for each kind of reference, and a diagnostic for each that leads nowhere.
+    pub(crate) fn report(&self, document: &Document, piece: &mut Piece) {
+        let mut conditions: BTreeMap<&str, Condition> = BTreeMap::new();
+        for (Reference { field, target, check }, standing) in &self.0 {
+            let (holds, reason, message) = match standing {
+                Standing::InOrder => (true, check.valid, "what is referred to is there and valid".to_owned()),
+                Standing::Missing => {
+                    (false, check.not_found, format!("{} {} not found", target.kind, target.name))
                 }
-            })
-            .or_insert(condition);
-    }
-    let conditions = conditions.into_values().chain(materials(view, object));
-    if let Some(status) = draft.status.get_mut(object) {
-        status.conditions.extend(conditions);
-    }
-}
-
-/// Of the Secrets with headers and the ConfigMap with certificates of a remote backend (spec 1.3, 1.4).
-fn materials(view: &ClusterView, object: &ObjectRef) -> Vec<Condition> {
-    let Some((document, cluster)) = view.get(object).zip(view.cluster()) else { return Vec::new() };
-    match &document.object {
-        Object::RemoteProxy(proxy) => headers(object, proxy.spec.header_forward.as_ref(), cluster),
-        Object::Entry(entry) => {
-            let mut conditions = headers(object, entry.spec.header_forward.as_ref(), cluster);
-            conditions.extend(certificates(object, &entry.spec, cluster));
-            conditions
+                Standing::Invalid => {
+                    (false, check.invalid, format!("{} {} is not valid", target.kind, target.name))
+                }
+            };
+            if !holds {
+                let remedy = "create it in the same namespace, mend it, or correct the name";
+                let missing = *standing == Standing::Missing;
+                let code = if missing { "reference-not-found" } else { "reference-not-valid" };
+                let found = document.diagnose(Severity::Warning, code, field, message.as_str(), remedy);
+                piece.diagnostics.push(found);
+            }
+            let condition = Condition::of(check.condition, holds, reason, message);
+            // of several, the first that fails is told
+            let known = conditions.entry(check.condition).or_insert_with(|| condition.clone());
+            if known.holds() && !holds {
+                *known = condition;
+            }
         }
-        _ => Vec::new(),
+        piece.add_conditions(conditions.into_values());
     }
-}
-
-fn headers(object: &ObjectRef, forward: Option<&HeaderForward>, cluster: &Cluster) -> Vec<Condition> {
-    let Some(forward) = forward.filter(|forward| !forward.add_headers_from_secret.is_empty()) else {
-        return Vec::new();
-    };
-    let names = forward.add_headers_from_secret.iter().map(|header| header.value_secret_ref.name.0.as_str());
-    let exists = |name: &&str| cluster.secrets.contains(&NamespacedName::new(&object.namespace, name));
-    let missing: Vec<_> = names.filter(|name| !exists(name)).collect();
-    let of = |holds, reason, message| Condition::of("HeaderSecretRefsValidated", holds, reason, message);
-    vec![match missing.as_slice() {
-        [] => of(true, "HeaderSecretsValid", "the Secrets exist".to_owned()),
-        missing => of(false, "HeaderSecretNotFound", format!("there is no Secret {}", missing.join(", "))),
-    }]
-}
-
-fn certificates(object: &ObjectRef, spec: &McpServerEntrySpec, cluster: &Cluster) -> Option<Condition> {
-    let name = &spec.ca_bundle_ref.as_ref()?.config_map_ref.as_ref()?.name.0;
-    let exists = cluster.config_maps.contains(&NamespacedName::new(&object.namespace, name));
-    let of = |holds, reason, message| Condition::of("CABundleRefValidated", holds, reason, message);
-    Some(if exists {
-        of(true, "CABundleRefValid", "the ConfigMap exists".to_owned())
-    } else {
-        of(false, "CABundleRefNotFound", format!("there is no ConfigMap {name}"))
-    })
 }

@@ -14,7 +14,7 @@ pub struct Cluster {
     /// Names of all nodes.
     pub nodes: BTreeSet<String>,
     /// The pods behind MCPServers.
-    pub workloads: BTreeMap<ObjectRef, Workload>,
+    pub workloads: BTreeMap<ObjectRef, Arc<Workload>>,
     /// Services that are ours, by name.
     pub services: BTreeMap<NamespacedName, Service>,
     /// Secrets that exist.

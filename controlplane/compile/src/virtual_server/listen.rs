@@ -2,75 +2,85 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 
-use tidegate_controlplane_api::ObjectRef;
+use tidegate_controlplane_api::{Kind, ObjectRef};
 
 use crate::annotation::{self, LISTEN};
+use crate::front::PORTS;
 use crate::report::Report;
+use crate::view::ClusterView;
+
+/// What becomes of one address that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    Granted(SocketAddr),
+    /// Somebody else has it.
+    Taken(String),
+    /// Its port is given out otherwise.
+    Reserved(SocketAddr),
+    /// It is none.
+    Malformed(String),
+}
 
 /// Who has which address, by port; the first in order of namespace and name keeps it.
-#[derive(Default)]
-pub(super) struct Claims(BTreeMap<u16, Vec<(SocketAddr, ObjectRef)>>);
+type Holders<'a> = BTreeMap<u16, Vec<(SocketAddr, &'a ObjectRef)>>;
 
-/// The addresses, sorted; several are separated by commas. `reserved` ports are given out otherwise.
-pub(super) fn compile(
-    report: &mut Report<'_>,
-    claims: &mut Claims,
-    reserved: Option<RangeInclusive<u16>>,
-) -> Vec<SocketAddr> {
-    let Some(text) = report.document.annotation(LISTEN) else { return Vec::new() };
-    let object = report.document.object_ref.clone();
-    let mut addresses = Vec::new();
-    for part in text.split(',').map(str::trim) {
-        match part.parse::<SocketAddr>() {
-            Ok(address) if reserved.as_ref().is_some_and(|reserved| reserved.contains(&address.port())) => {
-                let message = format!("{address}: the control plane gives out ports 20000 to 29999 itself");
-                report.invalid(
-                    "reserved-port",
-                    &annotation::field(LISTEN),
-                    message,
-                    "choose a port outside that range",
-                );
-            }
-            Ok(address) if address.port() > 0 => {
-                if let Some(message) = claims.take(address, &object) {
-                    report.invalid(
-                        "duplicate-listen",
-                        &annotation::field(LISTEN),
-                        message,
-                        "choose another port",
-                    );
-                } else {
-                    addresses.push(address);
+/// The addresses that each virtual server asks for; several are separated by commas.
+pub(super) fn claims(view: &ClusterView) -> BTreeMap<ObjectRef, Vec<Claim>> {
+    let (mut holders, mut claims) = (Holders::new(), BTreeMap::new());
+    for document in view.of_kind(Kind::VirtualMcpServer) {
+        if let Some(text) = document.annotation(LISTEN) {
+            let object = &document.object_ref;
+            let claim = |part: &str| match part.parse::<SocketAddr>() {
+                Ok(address) if view.cluster().is_some() && PORTS.contains(&address.port()) => {
+                    Claim::Reserved(address)
                 }
-            }
-            _ => {
-                let message = format!("{part:?} is not an IP address and a port");
-                report.invalid(
-                    "bad-listen",
-                    &annotation::field(LISTEN),
-                    message,
-                    "write ADDR:PORT, as in 127.0.0.1:4500",
-                );
-            }
+                Ok(address) if address.port() > 0 => match take(&mut holders, address, object) {
+                    Some(message) => Claim::Taken(message),
+                    None => Claim::Granted(address),
+                },
+                _ => Claim::Malformed(part.to_owned()),
+            };
+            claims.insert(object.clone(), text.split(',').map(str::trim).map(claim).collect());
         }
+    }
+    claims
+}
+
+/// Claims an address; says who has it when it is taken. An unspecified address covers all of its port.
+fn take<'a>(holders: &mut Holders<'a>, address: SocketAddr, object: &'a ObjectRef) -> Option<String> {
+    let holders = holders.entry(address.port()).or_default();
+    let covers = |other: &SocketAddr| {
+        other.ip() == address.ip() || other.ip().is_unspecified() || address.ip().is_unspecified()
+    };
+    if let Some((other, holder)) = holders.iter().find(|(other, _)| covers(other)) {
+        return Some(format!("{address} is already taken by {other} of {holder}"));
+    }
+    holders.push((address, object));
+    None
+}
+
+/// The addresses that it gets, sorted.
+pub(super) fn compile(report: &mut Report<'_>, claims: &[Claim]) -> Vec<SocketAddr> {
+    let mut addresses = Vec::new();
+    for claim in claims {
+        let (code, message, remedy) = match claim {
+            Claim::Granted(address) => {
+                addresses.push(*address);
+                continue;
+            }
+            Claim::Taken(message) => ("duplicate-listen", message.clone(), "choose another port"),
+            Claim::Reserved(address) => {
+                let message = format!("{address}: the control plane gives out ports 20000 to 29999 itself");
+                ("reserved-port", message, "choose a port outside that range")
+            }
+            Claim::Malformed(part) => {
+                let message = format!("{part:?} is not an IP address and a port");
+                ("bad-listen", message, "write ADDR:PORT, as in 127.0.0.1:4500")
+            }
+        };
+        report.invalid(code, &annotation::field(LISTEN), message, remedy);
     }
     addresses.sort_unstable();
     addresses
-}
-
-impl Claims {
-    /// Claims an address; says who has it when it is taken. An unspecified address covers all of its port.
-    fn take(&mut self, address: SocketAddr, object: &ObjectRef) -> Option<String> {
-        let holders = self.0.entry(address.port()).or_default();
-        let covers = |other: &SocketAddr| {
-            other.ip() == address.ip() || other.ip().is_unspecified() || address.ip().is_unspecified()
-        };
-        if let Some((other, holder)) = holders.iter().find(|(other, _)| covers(other)) {
-            return Some(format!("{address} is already taken by {other} of {holder}"));
-        }
-        holders.push((address, object.clone()));
-        None
-    }
 }

@@ -8,9 +8,9 @@ use tidegate_controlplane_api::types::{
 use tidegate_proto::table::{Backend, BackendId, Member};
 
 use super::operational::Policies;
-use crate::backend::{Backends, Fact};
+use super::roster::Roster;
+use crate::backend::Fact;
 use crate::compiled::{Condition, Discovered, Hold, Withheld};
-use crate::group::Group;
 use crate::report::Report;
 
 /// The members of one virtual server and what is to be said about them.
@@ -42,16 +42,12 @@ struct Bar {
 pub(super) fn discovered(
     report: &mut Report<'_>,
     spec: &VirtualMcpServerSpec,
-    group: &Group,
-    backends: &Backends<'_>,
+    roster: &Roster,
     policies: &Policies,
 ) -> Members {
     let mut found = Members::default();
-    let mut objects: Vec<_> = group.members.iter().collect();
-    objects.sort_by(|a, b| a.name.cmp(&b.name));
-    for object in objects {
-        let Some(fact) = backends.get(object) else { continue };
-        let name = object.name.to_string();
+    for fact in &roster.members {
+        let name = fact.name.to_string();
         found.names.insert(name.clone());
         let member = policies.member(fact.id.clone(), &name);
         match (bar(spec, &name, fact), &fact.withheld) {

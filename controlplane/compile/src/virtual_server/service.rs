@@ -1,30 +1,27 @@
 //! `vmcp-NAME`: the Service of a virtual server (spec 2.6.2, 2.6.3).
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use tidegate_controlplane_api::Document;
 use tidegate_controlplane_api::types::{ServiceType, SessionAffinity, VirtualMcpServerSpec};
 
 use crate::child::FrontService;
 use crate::compiled::{Condition, Hold, Withheld};
-use crate::draft::Draft;
-use crate::front::Fronts;
+use crate::front::Exposure;
+use crate::piece::Piece;
 
 /// What clients connect to.
 pub(super) const PORT: u16 = 4483;
 
-/// Wants the Service of a server that is in order, and keeps one that is there. Says where it is reached, and where
-/// gateways listen for it.
+/// Wants the Service of a server that is in order, and keeps one that is there. Says where it is reached.
 pub(super) fn expose(
-    fronts: &Fronts,
+    exposure: &Exposure,
     document: &Document,
     spec: &VirtualMcpServerSpec,
     withheld: Option<&Withheld>,
-    draft: &mut Draft,
-) -> Option<(Condition, Option<SocketAddr>)> {
-    let object = &document.object_ref;
-    let front = fronts.of(object)?;
+    piece: &mut Piece,
+) -> Condition {
+    let (object, front) = (&document.object_ref, &exposure.front);
     let service = service(spec);
     let wanted = withheld.is_none() || front.exists();
     let condition = match withheld {
@@ -34,11 +31,11 @@ pub(super) fn expose(
         _ => front.exposed(object, service.r#type, service.port),
     };
     if document.is_deleting() {
-        draft.leave_alone(object);
+        piece.leave_alone();
     } else if wanted {
-        fronts.keep(object, front, service, draft);
+        exposure.keep(object, service, piece);
     }
-    Some((condition, fronts.listen(front)))
+    condition
 }
 
 fn service(spec: &VirtualMcpServerSpec) -> FrontService {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use tidegate_controlplane_api::{Kind, ObjectRef};
@@ -78,10 +79,10 @@ fn service(facts: ServiceFacts) -> Service {
     Service { owner, target_port, node_port, ingress, ..Service::default() }
 }
 
-fn workload(facts: WorkloadFacts) -> Workload {
+fn workload(facts: WorkloadFacts) -> Arc<Workload> {
     let WorkloadFacts { replicas, ready, failure, endpoints } = facts;
     let endpoints = endpoints.iter().map(|text| endpoint(text)).collect();
-    Workload { replicas, ready, failure, endpoints }
+    Arc::new(Workload { replicas, ready, failure, endpoints })
 }
 
 fn endpoint(text: &str) -> PodEndpoint {

@@ -85,7 +85,7 @@ pub(crate) fn render(store: &Store, compiled: &Compiled) -> BTreeMap<&'static st
     for (key, withheld) in &compiled.withheld {
         let _ = writeln!(table, "withheld {key}: {:?}: {}", withheld.hold, withheld.reason);
     }
-    for command in &compiled.commands {
+    for command in compiled.commands.iter() {
         let (argv, env, face) = (&command.argv, &command.env, command.transport);
         let _ = writeln!(
             table,
@@ -94,7 +94,7 @@ pub(crate) fn render(store: &Store, compiled: &Compiled) -> BTreeMap<&'static st
         );
     }
     let mut diagnostics = String::new();
-    for diagnostic in store.diagnostics().chain(&compiled.diagnostics) {
+    for diagnostic in store.diagnostics().chain(compiled.diagnostics.iter()) {
         let _ = writeln!(diagnostics, "{diagnostic}");
     }
     let mut goldens = BTreeMap::from([

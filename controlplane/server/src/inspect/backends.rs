@@ -17,7 +17,7 @@ pub(super) fn views(facts: &Facts<'_>, statuses: &Statuses) -> Vec<BackendView> 
     let objects: BTreeMap<BackendId, (&ObjectRef, &ObjectStatus)> = facts
         .statuses()
         .filter(|(object, _)| Kind::BACKENDS.contains(&object.kind))
-        .map(|(object, status)| (backend_id(object), (object, status)))
+        .map(|(object, status)| (backend_id(object), (object, &**status)))
         .collect();
     let published = facts.table().into_iter().flat_map(|table| table.backends());
     let ids: BTreeSet<&BackendId> = published.map(|b| &b.id).chain(objects.keys()).collect();

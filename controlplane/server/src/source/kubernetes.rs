@@ -27,6 +27,7 @@ pub use dirty::Dirty;
 pub use mirror::Mirror;
 pub use mirrors::Mirrors;
 pub use native::Body;
+use view::Observer;
 
 /// Selects what we made, and what Kubernetes made of it.
 pub const OURS: &str = "app.kubernetes.io/managed-by=tidegate-controlplane";
@@ -66,14 +67,8 @@ impl KubernetesSource {
         let mirrors = Mirrors::start(client, scope, &dirty, &ready, &mut tasks);
         tasks.spawn(begin(client.clone(), scope.clone(), dirty.clone(), ready));
         let (sender, observations) = watch::channel(Arc::new(Observation::default()));
-        tasks.spawn(put_together(
-            mirrors.clone(),
-            dirty.clone(),
-            scope.bridge_image.clone(),
-            changes,
-            debounce,
-            sender,
-        ));
+        let observer = Observer::new(mirrors.clone(), scope.bridge_image.clone());
+        tasks.spawn(put_together(observer, dirty.clone(), changes, debounce, sender));
         Self { observations, mirrors, dirty, _tasks: tasks }
     }
 
@@ -112,9 +107,8 @@ async fn begin(client: Client, scope: Scope, dirty: Dirty, ready: watch::Sender<
 
 /// Makes an observation of every burst of changes.
 async fn put_together(
-    mirrors: Mirrors,
+    mut observer: Observer,
     dirty: Dirty,
-    bridge_image: Option<Arc<str>>,
     mut changes: watch::Receiver<u64>,
     debounce: Duration,
     observations: watch::Sender<Arc<Observation>>,
@@ -124,8 +118,7 @@ async fn put_together(
         changes.mark_unchanged();
         // Before the mirrors are looked at: they may be newer than that, never older.
         let (epoch, started) = (dirty.revision(), Instant::now());
-        let observation =
-            tokio::task::block_in_place(|| view::observe(&mirrors, bridge_image.as_ref(), epoch));
+        let observation = tokio::task::block_in_place(|| observer.observe(epoch));
         observations.send_replace(Arc::new(observation));
         tokio::time::sleep(started.elapsed() * (SHARE - 1)).await;
     }

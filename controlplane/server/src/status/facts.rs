@@ -1,5 +1,7 @@
 //! All that statuses and views are made of: what compile, push and the nodes know at one moment.
 
+use std::sync::Arc;
+
 use tidegate_controlplane_api::ObjectRef;
 use tidegate_controlplane_compile::{ObjectStatus, Withheld};
 use tidegate_proto::table::{
@@ -45,7 +47,7 @@ impl<'a> Facts<'a> {
     }
 
     /// What compile says of each object; nothing before the source has listed once.
-    pub(crate) fn statuses(&self) -> impl Iterator<Item = (&'a ObjectRef, &'a ObjectStatus)> {
+    pub(crate) fn statuses(&self) -> impl Iterator<Item = (&'a ObjectRef, &'a Arc<ObjectStatus>)> {
         self.outcome.compiled.iter().flat_map(|compiled| &compiled.status)
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tidegate_controlplane_api::{Kind, ObjectRef};
@@ -20,7 +21,7 @@ pub enum Action {
     /// Server-side apply of this body. `seen`: the version that it was compared with; none: it is not there, or not ours.
     Apply {
         /// What it is made of.
-        child: Child,
+        child: Arc<Child>,
         /// As it is to be.
         body: Value,
         /// As it is.
@@ -42,9 +43,16 @@ pub(super) struct Memory(BTreeMap<ChildKey, Settled>);
 /// In order, as far as is known.
 #[derive(Debug)]
 struct Settled {
-    child: Child,
+    child: Arc<Child>,
     /// The observed version that covers it, or (just written) the one that did not yet.
     version: Option<String>,
+}
+
+impl Settled {
+    /// Nothing is to be done about this child at this version.
+    fn covers(&self, child: &Arc<Child>, version: &Option<String>) -> bool {
+        self.version == *version && (Arc::ptr_eq(&self.child, child) || self.child == *child)
+    }
 }
 
 impl Memory {
@@ -57,15 +65,15 @@ impl Memory {
             let body = observed.get(key);
             let version = body.map(|body| body.version().to_owned());
             let known = self.0.get(key);
-            if known.is_some_and(|known| known.version == version && known.child == *child) {
+            if known.is_some_and(|known| known.covers(child, &version)) {
                 continue;
             }
             let desired = child.body(key);
             if body.is_some_and(|body| covers(&body.value(), &desired)) {
-                self.0.insert(key.clone(), Settled { child: child.clone(), version });
+                self.0.insert(key.clone(), Settled { child: Arc::clone(child), version });
                 continue;
             }
-            let action = Action::Apply { child: child.clone(), body: desired, seen: version };
+            let action = Action::Apply { child: Arc::clone(child), body: desired, seen: version };
             steps.push((Step(key.clone()), action));
         }
         let unwanted = observed.iter().filter(|(key, _)| !compiled.children.contains_key(*key));

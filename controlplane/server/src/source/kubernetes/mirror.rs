@@ -58,13 +58,15 @@ struct State<V> {
     /// The listing under way.
     relist: Option<Objects<V>>,
     synced: bool,
+    /// How often something changed that matters to the view.
+    revision: u64,
     trouble: Option<Trouble>,
 }
 
 impl<V: Kept> Mirror<V> {
     /// Empty, and not synced.
     pub fn new(resource: impl Into<String>, dirty: Dirty) -> Arc<Self> {
-        let state = State { live: Objects::new(), relist: None, synced: false, trouble: None };
+        let state = State { live: Objects::new(), relist: None, synced: false, revision: 0, trouble: None };
         Arc::new(Self { resource: resource.into(), dirty, state: Mutex::new(state) })
     }
 
@@ -97,6 +99,12 @@ impl<V: Kept> Mirror<V> {
         self.state().trouble.clone()
     }
 
+    /// Another one whenever something has changed that matters to the view. To be asked before the objects are looked at: they
+    /// may be newer than that, never older.
+    pub fn revision(&self) -> u64 {
+        self.state().revision
+    }
+
     /// Looks at the objects; short, as it holds the watch up.
     pub fn look<T>(&self, look: impl FnOnce(&Objects<V>) -> T) -> T {
         look(&self.state().live)
@@ -125,6 +133,7 @@ impl<V: Kept> Mirror<V> {
                 state.delete(&name_of(&object))
             }
         };
+        state.revision += u64::from(change >= Change::View);
         drop(state);
         if recovered {
             tracing::info!(resource = self.resource, "watch works again");

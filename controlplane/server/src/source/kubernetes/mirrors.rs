@@ -83,6 +83,20 @@ impl Mirrors {
         }
     }
 
+    /// Of all but our kinds.
+    pub(super) fn native_revisions(&self) -> Vec<u64> {
+        vec![
+            self.services.revision(),
+            self.slices.revision(),
+            self.stateful_sets.revision(),
+            self.pods.revision(),
+            self.gateways.revision(),
+            self.nodes.revision(),
+            self.secrets.revision(),
+            self.config_maps.revision(),
+        ]
+    }
+
     /// What cannot be followed at present, and whether all has been listed once.
     pub fn condition(&self) -> (Vec<Diagnostic>, bool) {
         let mut checks: Vec<_> = self.customs.values().map(|mirror| check(mirror)).collect();

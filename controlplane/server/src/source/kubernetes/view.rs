@@ -4,31 +4,87 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidegate_controlplane_api::{Diagnostic, Kind, ObjectRef};
-use tidegate_controlplane_compile::{Cluster, ClusterView, Gateway, NamespacedName, PodEndpoint, Workload};
+use tidegate_controlplane_compile::{
+    Cluster, ClusterView, Gateway, NamespacedName, Objects, PodEndpoint, Workload,
+};
 
+use super::custom::Custom;
+use super::mirror::Mirror;
 use super::mirrors::Mirrors;
 use crate::source::Observation;
 
-/// The present observation; without a view until everything has been listed once.
-pub(super) fn observe(mirrors: &Mirrors, bridge_image: Option<&Arc<str>>, epoch: u64) -> Observation {
-    let (mut diagnostics, synced) = mirrors.condition();
-    if !synced {
-        return Observation { view: None, diagnostics, epoch };
+/// Makes observations, each from the last: what was made of a mirror is used again until it changes.
+#[derive(Debug)]
+pub(super) struct Observer {
+    mirrors: Mirrors,
+    bridge_image: Option<Arc<str>>,
+    kinds: BTreeMap<Kind, OfKind>,
+    /// With the revisions of the mirrors that it was made from.
+    cluster: Option<(Vec<u64>, Arc<Cluster>)>,
+}
+
+/// What one mirror of ours holds.
+#[derive(Debug, Default)]
+struct OfKind {
+    revision: u64,
+    objects: Arc<Objects>,
+    unreadable: Vec<ObjectRef>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Observer {
+    pub(super) fn new(mirrors: Mirrors, bridge_image: Option<Arc<str>>) -> Self {
+        Self { mirrors, bridge_image, kinds: BTreeMap::new(), cluster: None }
     }
-    let (mut documents, mut unreadable) = (Vec::new(), Vec::new());
-    for mirror in mirrors.customs.values() {
-        mirror.look(|objects| {
-            for custom in objects.values() {
-                diagnostics.extend(custom.diagnostics.iter().cloned());
-                documents.extend(custom.document.clone());
-                // Otherwise its document says its name.
-                unreadable.extend(custom.object.clone().filter(|_| custom.document.is_none()));
+
+    /// The present observation; without a view until everything has been listed once.
+    pub(super) fn observe(&mut self, epoch: u64) -> Observation {
+        let (mut diagnostics, synced) = self.mirrors.condition();
+        if !synced {
+            return Observation { view: None, diagnostics, epoch };
+        }
+        for (kind, mirror) in &self.mirrors.customs {
+            let revision = mirror.revision();
+            if self.kinds.get(kind).is_none_or(|known| known.revision != revision) {
+                self.kinds.insert(*kind, OfKind::of(mirror, revision));
+            }
+        }
+        let cluster = self.cluster();
+        let unreadable = self.kinds.values().flat_map(|kind| kind.unreadable.iter().cloned());
+        let objects = self.kinds.iter().map(|(kind, of)| (*kind, Arc::clone(&of.objects))).collect();
+        diagnostics.extend(self.kinds.values().flat_map(|kind| &kind.diagnostics).cloned());
+        Diagnostic::sort(&mut diagnostics);
+        let view = ClusterView::of_cluster(objects, unreadable, cluster);
+        Observation { view: Some(Arc::new(view)), diagnostics, epoch }
+    }
+
+    fn cluster(&mut self) -> Arc<Cluster> {
+        let revisions = self.mirrors.native_revisions();
+        match &self.cluster {
+            Some((of, cluster)) if *of == revisions => Arc::clone(cluster),
+            _ => {
+                let cluster = Arc::new(cluster(&self.mirrors, self.bridge_image.as_ref()));
+                self.cluster = Some((revisions, Arc::clone(&cluster)));
+                cluster
+            }
+        }
+    }
+}
+
+impl OfKind {
+    fn of(mirror: &Mirror<Custom>, revision: u64) -> Self {
+        let (mut objects, mut of) = (Objects::new(), Self { revision, ..Self::default() });
+        mirror.look(|customs| {
+            for custom in customs.values() {
+                of.diagnostics.extend(custom.diagnostics.iter().cloned());
+                match &custom.document {
+                    Some(document) => drop(objects.insert(document.object_ref.clone(), Arc::clone(document))),
+                    None => of.unreadable.extend(custom.object.clone()),
+                }
             }
         });
+        Self { objects: Arc::new(objects), ..of }
     }
-    Diagnostic::sort(&mut diagnostics);
-    let view = ClusterView::of_cluster(documents, unreadable, Arc::new(cluster(mirrors, bridge_image)));
-    Observation { view: Some(Arc::new(view)), diagnostics, epoch }
 }
 
 fn cluster(mirrors: &Mirrors, bridge_image: Option<&Arc<str>>) -> Cluster {
@@ -61,7 +117,7 @@ fn gateways(mirrors: &Mirrors) -> BTreeMap<String, Gateway> {
 }
 
 /// Of every object that has a workload, pods or endpoints. The names of our Services say which MCPServer they are of.
-fn workloads(mirrors: &Mirrors) -> BTreeMap<ObjectRef, Workload> {
+fn workloads(mirrors: &Mirrors) -> BTreeMap<ObjectRef, Arc<Workload>> {
     let mut workloads: BTreeMap<ObjectRef, Workload> = BTreeMap::new();
     let server = |namespace: &str, name: &str| ObjectRef::new(Kind::McpServer, namespace, name);
     mirrors.stateful_sets.look(|sets| {
@@ -90,7 +146,7 @@ fn workloads(mirrors: &Mirrors) -> BTreeMap<ObjectRef, Workload> {
     for workload in workloads.values_mut() {
         settle(&mut workload.endpoints);
     }
-    workloads
+    workloads.into_iter().map(|(object, workload)| (object, Arc::new(workload))).collect()
 }
 
 /// Sorted, each address once: while slices change, one may stand in two of them. Ready wins.

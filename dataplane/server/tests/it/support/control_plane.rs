@@ -76,7 +76,7 @@ impl ControlPlane {
     pub(crate) fn publish(&self, table: &Table) {
         self.news.send_modify(|news| {
             let next = match &news.newest {
-                Some(old) => old.next(table),
+                Some(old) => old.next(table.clone()).0,
                 None => Version::new(Arc::new(table.clone())),
             };
             news.newest = Some(Arc::new(next));
