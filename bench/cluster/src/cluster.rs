@@ -26,11 +26,13 @@ pub struct Options {
     /// Serve watches and lists from the API server's memory, as it does by default. Without, each goes to etcd, so that
     /// [`Cluster::compact`] alone makes a watch from an old version end with 410.
     pub watch_cache: bool,
+    /// Services may have IPv6 addresses, after those of IPv4.
+    pub dual_stack: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { watch_cache: true }
+        Self { watch_cache: true, dual_stack: false }
     }
 }
 

@@ -50,6 +50,7 @@ pub(crate) fn apiserver(
     let policy = dir.join("audit-policy.json");
     std::fs::write(&policy, AUDIT_POLICY)?;
     let file = |flag: &str, path: &Path| format!("--{flag}={}", path.display());
+    let services = if options.dual_stack { "10.96.0.0/16,fd00:96::/112" } else { "10.96.0.0/16" };
     let mut command = Command::new(&binaries.apiserver);
     command.args([
         format!("--etcd-servers=http://127.0.0.1:{}", ports.etcd),
@@ -58,7 +59,7 @@ pub(crate) fn apiserver(
         // or it looks for the default route, which a network namespace has not
         "--advertise-address=127.0.0.1".to_owned(),
         "--endpoint-reconciler-type=none".to_owned(),
-        "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
+        format!("--service-cluster-ip-range={services}"),
         "--authorization-mode=Node,RBAC".to_owned(),
         "--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement".to_owned(),
         "--allow-privileged=true".to_owned(),

@@ -22,7 +22,7 @@ use crate::annotation;
 use crate::compiled::{Command, Condition, Finalizer, Withheld};
 use crate::front::Exposure;
 use crate::group::{self, Standing};
-use crate::memo::Same;
+use crate::memo::{self, Same};
 use crate::named::Named;
 use crate::piece::Piece;
 use crate::relations::Relations;
@@ -110,14 +110,19 @@ pub(crate) fn rivals(view: &ClusterView) -> Rivals {
     rivals
 }
 
-/// Every backend that can be read, with all that it is compiled from.
-pub(crate) fn inputs(view: &ClusterView, relations: &Relations) -> impl Iterator<Item = (ObjectRef, Inputs)> {
-    let documents = Kind::BACKENDS.into_iter().flat_map(|kind| view.of_kind(kind));
-    documents.map(|document| (document.object_ref.clone(), Inputs::of(document, view, relations)))
+impl memo::Inputs for Inputs {
+    fn document(&self) -> &Arc<Document> {
+        &self.document
+    }
+
+    fn compile(&self) -> Piece {
+        self.compile()
+    }
 }
 
 impl Inputs {
-    fn of(document: &Arc<Document>, view: &ClusterView, relations: &Relations) -> Self {
+    /// All that a backend is compiled from.
+    pub(crate) fn of(document: &Arc<Document>, view: &ClusterView, relations: &Relations) -> Self {
         let object = &document.object_ref;
         let group = group::group_of(document);
         let rivals = relations.rivals.get(&object.namespace, &object.name).into_iter().flatten();
@@ -137,7 +142,7 @@ impl Inputs {
     }
 
     /// Puts a backend into the table or among the withheld, with its status and its children.
-    pub(crate) fn compile(&self) -> Piece {
+    fn compile(&self) -> Piece {
         let mut piece = Piece::default();
         let outcome = self.look(&mut piece);
         settle::settle(self, outcome, &mut piece);

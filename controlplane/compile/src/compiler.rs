@@ -1,14 +1,15 @@
 //! One compilation after the other: each compiles what changed since the last, and what depends on it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidegate_controlplane_api::Diagnostic;
+use tidegate_controlplane_api::{Diagnostic, Document, Kind, ObjectRef};
 
 use crate::compiled::Compiled;
-use crate::memo::{Changes, Memo};
+use crate::memo::{Changes, Inputs, Memo};
 use crate::piece::Piece;
 use crate::relations::Relations;
-use crate::view::{self, ClusterView};
+use crate::view::{self, ClusterView, Edit, Unusable};
 use crate::virtual_server::roster::{self, Rosters};
 use crate::{backend, group, shared, virtual_server};
 
@@ -20,7 +21,7 @@ pub struct Compiler {
     /// The last one.
     view: ClusterView,
     relations: Relations,
-    unusable: Memo<view::Unusable>,
+    unusable: BTreeMap<ObjectRef, (Unusable, Arc<Piece>)>,
     groups: Memo<group::Inputs>,
     shared: Memo<shared::Inputs>,
     backends: Memo<backend::Inputs>,
@@ -29,41 +30,52 @@ pub struct Compiler {
     compiled: Compiled,
 }
 
+/// One compilation.
+struct Step<'a> {
+    view: &'a ClusterView,
+    edits: Option<Vec<Edit<'a>>>,
+    changes: Changes,
+}
+
 impl Compiler {
     /// Compiles the next view.
     pub fn compile(&mut self, view: &ClusterView) -> Compiled {
-        let mut changes = Changes::default();
-        let Self { relations, unusable, groups, shared, backends, rosters, virtual_servers, .. } = self;
-        let regrouped = relations.follow(&self.view, view);
-        unusable.take(
-            view::unusable(view, relations.fronts.as_ref()),
-            |object, inputs| inputs.compile(object),
-            &mut changes,
-        );
-        groups.take(group::inputs(view, &relations.groups), |_, inputs| inputs.compile(), &mut changes);
-        shared.take(shared::inputs(view, &relations.referrers), |_, inputs| inputs.compile(), &mut changes);
-        relations.judge(view, shared);
-        let changed =
-            backends.take(backend::inputs(view, relations), |_, inputs| inputs.compile(), &mut changes);
-        if changed || regrouped {
-            *rosters = roster::rosters(&relations.groups, backends);
+        let before = std::mem::replace(&mut self.view, view.clone());
+        let mut step = Step { view, edits: view.edits(&before), changes: Changes::default() };
+        let relations = &mut self.relations;
+        let mut news = relations.follow(&before, view, step.edits.as_deref());
+        let found = view::unusable(view, relations.fronts.as_ref());
+        step.take_unusable(&mut self.unusable, found);
+        let of = |it: &Arc<Document>| group::Inputs::of(it, view, &relations.groups);
+        step.take(&mut self.groups, &[Kind::McpGroup], !news.groups && !news.cluster, of);
+        let of = |it: &Arc<Document>| shared::Inputs::of(it, &relations.referrers);
+        step.take(&mut self.shared, shared::kinds(view), !news.referrers, of);
+        news.standings = relations.judge(view, &self.shared);
+
+        let relations = &self.relations;
+        let news_of_backends = news.groups || news.rivals || news.fronts || news.standings || news.cluster;
+        let of = |it: &Arc<Document>| backend::Inputs::of(it, view, relations);
+        let facts = step.take(&mut self.backends, &Kind::BACKENDS, !news_of_backends, of);
+        if facts || news.groups {
+            self.rosters = roster::rosters(&relations.groups, &self.backends);
         }
-        let inputs = virtual_server::inputs(view, relations, rosters);
-        virtual_servers.take(inputs, |_, inputs| inputs.compile(), &mut changes);
-        changes.apply(&mut self.compiled);
-        if changes.pieces().any(Piece::speaks) {
+        let settled = !(facts || news.groups || news.fronts || news.claims || news.standings);
+        let of = |it: &Arc<Document>| virtual_server::Inputs::of(it, relations, &self.rosters);
+        step.take(&mut self.virtual_servers, &[Kind::VirtualMcpServer], settled, of);
+
+        step.changes.apply(&mut self.compiled);
+        if step.changes.pieces().any(Piece::speaks) {
             self.gather();
         }
-        self.view = view.clone();
         self.compiled.clone()
     }
 
     /// Gathers what is kept in one list for all objects.
     fn gather(&mut self) {
         let pieces = || {
-            let first = self.unusable.pieces().chain(self.backends.pieces());
-            let then = self.groups.pieces().chain(self.virtual_servers.pieces()).chain(self.shared.pieces());
-            first.chain(then)
+            let unusable = self.unusable.values().map(|(_, piece)| &**piece);
+            let shared = self.groups.pieces().chain(self.shared.pieces());
+            unusable.chain(shared).chain(self.backends.pieces()).chain(self.virtual_servers.pieces())
         };
         let mut diagnostics: Vec<_> = pieces().flat_map(|piece| &piece.diagnostics).cloned().collect();
         Diagnostic::sort(&mut diagnostics);
@@ -71,5 +83,41 @@ impl Compiler {
         commands.sort_by(|a, b| a.backend.cmp(&b.backend));
         self.compiled.diagnostics = Arc::new(diagnostics);
         self.compiled.commands = Arc::new(commands);
+    }
+}
+
+impl Step<'_> {
+    /// Takes the objects of these kinds. `settled`: whatever `inputs` looks at beside the document is the same as in the step before.
+    /// Whether anything changed.
+    fn take<I: Inputs>(
+        &mut self,
+        memo: &mut Memo<I>,
+        kinds: &[Kind],
+        settled: bool,
+        inputs: impl Fn(&Arc<Document>) -> I,
+    ) -> bool {
+        let touches = |edits: &Vec<Edit<'_>>| edits.iter().any(|edit| kinds.contains(&edit.kind));
+        if settled && !self.edits.as_ref().is_none_or(touches) {
+            return false;
+        }
+        let documents = kinds.iter().flat_map(|kind| self.view.of_kind(*kind));
+        memo.take(documents, settled, inputs, &mut self.changes)
+    }
+
+    /// There are few, if any.
+    fn take_unusable(
+        &mut self,
+        known: &mut BTreeMap<ObjectRef, (Unusable, Arc<Piece>)>,
+        found: BTreeMap<ObjectRef, Unusable>,
+    ) {
+        let gone = known.extract_if(.., |object, (inputs, _)| found.get(object) != Some(inputs));
+        gone.for_each(|(object, (_, piece))| self.changes.goes(object, piece));
+        for (object, inputs) in found {
+            if !known.contains_key(&object) {
+                let piece = Arc::new(inputs.compile(&object));
+                self.changes.comes(object.clone(), &piece);
+                known.insert(object, (inputs, piece));
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidegate_controlplane_api::{Document, Kind, Object, ObjectRef};
 
 use crate::compiled::{Condition, Finalizer, GroupMembers, ObjectStatus, Phase};
-use crate::memo::Same;
+use crate::memo::{self, Same};
 use crate::named::Named;
 use crate::piece::Piece;
 use crate::view::ClusterView;
@@ -88,20 +88,26 @@ pub(crate) fn standing(groups: &Groups, referrer: &ObjectRef, name: &str) -> Sta
     }
 }
 
-/// Every group that can be read, with all that it is compiled from.
-pub(crate) fn inputs(view: &ClusterView, groups: &Groups) -> impl Iterator<Item = (ObjectRef, Inputs)> {
-    view.of_kind(Kind::McpGroup).map(|document| {
-        let object = document.object_ref.clone();
-        let group = groups.get(&object.namespace, &object.name).cloned();
-        let inputs =
-            Inputs { document: Same(Arc::clone(document)), group, in_cluster: view.cluster().is_some() };
-        (object, inputs)
-    })
+impl memo::Inputs for Inputs {
+    fn document(&self) -> &Arc<Document> {
+        &self.document
+    }
+
+    fn compile(&self) -> Piece {
+        self.compile()
+    }
 }
 
 impl Inputs {
+    /// All that a group is compiled from.
+    pub(crate) fn of(document: &Arc<Document>, view: &ClusterView, groups: &Groups) -> Self {
+        let object = &document.object_ref;
+        let group = groups.get(&object.namespace, &object.name).cloned();
+        Self { document: Same(Arc::clone(document)), group, in_cluster: view.cluster().is_some() }
+    }
+
     /// The status of a group. It stays until its members have been told that it goes (spec 2.1).
-    pub(crate) fn compile(&self) -> Piece {
+    fn compile(&self) -> Piece {
         let mut piece = Piece::default();
         let members = self.group.as_ref().map(|group| &group.members);
         let named = |kind| {

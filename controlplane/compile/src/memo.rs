@@ -4,7 +4,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use tidegate_controlplane_api::ObjectRef;
+use tidegate_controlplane_api::{Document, ObjectRef};
 
 use crate::compiled::Compiled;
 use crate::piece::Piece;
@@ -27,6 +27,16 @@ struct Unit<I> {
     piece: Arc<Piece>,
 }
 
+/// All that one object is compiled from: its document, and what it sees of others. There is no way from here to a view, so that
+/// equal inputs give the same piece.
+pub(crate) trait Inputs: PartialEq {
+    /// The object itself.
+    fn document(&self) -> &Arc<Document>;
+
+    /// What it adds to the result.
+    fn compile(&self) -> Piece;
+}
+
 /// Pieces that go and that come in one step.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
@@ -34,33 +44,46 @@ pub(crate) struct Changes {
     come: Vec<(ObjectRef, Arc<Piece>)>,
 }
 
-impl<I: PartialEq> Memo<I> {
-    /// Takes the present objects, in order: what is as it was keeps its piece. Whether anything changed.
-    pub(crate) fn take(
+impl<I: Inputs> Memo<I> {
+    /// Takes the present objects, in order. `settled`: whatever `inputs` looks at beside the document is the same as in the step
+    /// before. Whether anything changed.
+    pub(crate) fn take<'a>(
         &mut self,
-        objects: impl IntoIterator<Item = (ObjectRef, I)>,
-        compile: impl Fn(&ObjectRef, &I) -> Piece,
+        documents: impl Iterator<Item = &'a Arc<Document>>,
+        settled: bool,
+        inputs: impl Fn(&Arc<Document>) -> I,
         changes: &mut Changes,
     ) -> bool {
         let earlier = changes.len();
         let mut before = std::mem::take(&mut self.units).into_iter().peekable();
-        for (object, inputs) in objects {
-            while let Some(gone) = before.next_if(|unit| unit.object < object) {
-                changes.gone.push((gone.object, gone.piece));
+        for document in documents {
+            let object = &document.object_ref;
+            while let Some(gone) = before.next_if(|unit| unit.object < *object) {
+                changes.goes(gone.object, gone.piece);
             }
-            let piece = match before.next_if(|unit| unit.object == object) {
-                Some(same) if same.inputs == inputs => same.piece,
-                other => {
-                    changes.gone.extend(other.map(|other| (other.object, other.piece)));
-                    let piece = Arc::new(compile(&object, &inputs));
-                    changes.come.push((object.clone(), Arc::clone(&piece)));
-                    piece
-                }
-            };
-            self.units.push(Unit { object, inputs, piece });
+            let known = before.next_if(|unit| unit.object == *object);
+            self.units.push(match known {
+                Some(same) if settled && Arc::ptr_eq(same.inputs.document(), document) => same,
+                known => Unit::next(known, inputs(document), changes),
+            });
         }
-        changes.gone.extend(before.map(|gone| (gone.object, gone.piece)));
+        before.for_each(|gone| changes.goes(gone.object, gone.piece));
         changes.len() != earlier
+    }
+}
+
+impl<I: Inputs> Unit<I> {
+    /// The unit with these inputs; equal ones need no compiling.
+    fn next(known: Option<Self>, inputs: I, changes: &mut Changes) -> Self {
+        match known {
+            Some(same) if same.inputs == inputs => Self { inputs, ..same },
+            other => {
+                other.into_iter().for_each(|other| changes.goes(other.object, other.piece));
+                let (object, piece) = (inputs.document().object_ref.clone(), Arc::new(inputs.compile()));
+                changes.comes(object.clone(), &piece);
+                Self { object, inputs, piece }
+            }
+        }
     }
 }
 
@@ -78,6 +101,14 @@ impl<I> Memo<I> {
 }
 
 impl Changes {
+    pub(crate) fn goes(&mut self, object: ObjectRef, piece: Arc<Piece>) {
+        self.gone.push((object, piece));
+    }
+
+    pub(crate) fn comes(&mut self, object: ObjectRef, piece: &Arc<Piece>) {
+        self.come.push((object, Arc::clone(piece)));
+    }
+
     /// Takes what went out of the result, and then puts what came into it: a key may go from one object to another.
     pub(crate) fn apply(&self, compiled: &mut Compiled) {
         self.gone.iter().for_each(|(object, piece)| piece.take_out(compiled, object));

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tidegate_controlplane_api::{Document, Kind, ObjectRef};
 
 use crate::compiled::{Condition, ConditionStatus, Finalizer, ObjectStatus, Phase};
-use crate::memo::{Memo, Same};
+use crate::memo::{self, Memo, Same};
 use crate::piece::Piece;
 use crate::view::ClusterView;
 
@@ -27,21 +27,37 @@ pub(crate) type Referrers = BTreeMap<ObjectRef, Arc<BTreeSet<ObjectRef>>>;
 pub(crate) const REFERRING: [Kind; 4] =
     [Kind::McpServer, Kind::McpRemoteProxy, Kind::McpServerEntry, Kind::VirtualMcpServer];
 
-/// The kinds that are referred to, in order, with the finalizers of the original.
-const SHARED: [(Kind, Option<&str>); 6] = [
-    (Kind::VirtualMcpCompositeToolDefinition, None),
-    (Kind::McpOidcConfig, Some("mcpoidcconfig.toolhive.stacklok.dev/finalizer")),
-    (Kind::McpExternalAuthConfig, Some("mcpexternalauthconfig.toolhive.stacklok.dev/finalizer")),
-    (Kind::McpAuthzConfig, Some("mcpauthzconfig.toolhive.stacklok.dev/finalizer")),
-    (Kind::McpToolConfig, Some("toolhive.stacklok.dev/toolconfig-finalizer")),
-    (Kind::McpTelemetryConfig, Some("mcptelemetryconfig.toolhive.stacklok.dev/finalizer")),
+/// What is referred to, in order.
+const KINDS: [Kind; 6] = [
+    Kind::VirtualMcpCompositeToolDefinition,
+    Kind::McpOidcConfig,
+    Kind::McpExternalAuthConfig,
+    Kind::McpAuthzConfig,
+    Kind::McpToolConfig,
+    Kind::McpTelemetryConfig,
 ];
+
+/// The kinds that are referred to and have a status: none in a directory.
+pub(crate) fn kinds(view: &ClusterView) -> &'static [Kind] {
+    if view.cluster().is_some() { &KINDS } else { &[] }
+}
+
+/// What holds the deletion of an object of this kind; the original's.
+fn finalizer(kind: Kind) -> Option<&'static str> {
+    Some(match kind {
+        Kind::McpOidcConfig => "mcpoidcconfig.toolhive.stacklok.dev/finalizer",
+        Kind::McpExternalAuthConfig => "mcpexternalauthconfig.toolhive.stacklok.dev/finalizer",
+        Kind::McpAuthzConfig => "mcpauthzconfig.toolhive.stacklok.dev/finalizer",
+        Kind::McpToolConfig => "toolhive.stacklok.dev/toolconfig-finalizer",
+        Kind::McpTelemetryConfig => "mcptelemetryconfig.toolhive.stacklok.dev/finalizer",
+        _ => return None,
+    })
+}
 
 /// All that an object is compiled from to which others refer.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Inputs {
     document: Same<Document>,
-    finalizer: Option<&'static str>,
     referrers: Option<Arc<BTreeSet<ObjectRef>>>,
 }
 
@@ -53,40 +69,49 @@ pub(crate) enum Standing {
     Invalid,
 }
 
+/// What an object refers to.
+pub(crate) fn targets(document: &Document) -> BTreeSet<ObjectRef> {
+    references::of(document).into_iter().map(|reference| reference.target).collect()
+}
+
 /// Who refers to what. In a cluster only: a directory has no status of these kinds.
 pub(crate) fn referrers(view: &ClusterView) -> Referrers {
     let mut referrers: BTreeMap<ObjectRef, BTreeSet<ObjectRef>> = BTreeMap::new();
     let documents = REFERRING.into_iter().flat_map(|kind| view.of_kind(kind));
     for document in documents.filter(|_| view.cluster().is_some()) {
-        for reference in references::of(document) {
-            referrers.entry(reference.target).or_default().insert(document.object_ref.clone());
+        for target in targets(document) {
+            referrers.entry(target).or_default().insert(document.object_ref.clone());
         }
     }
     referrers.into_iter().map(|(target, by)| (target, Arc::new(by))).collect()
 }
 
-/// Every object of these kinds that can be read, with all that it is compiled from.
-pub(crate) fn inputs(view: &ClusterView, referrers: &Referrers) -> impl Iterator<Item = (ObjectRef, Inputs)> {
-    let kinds = SHARED.into_iter().filter(|_| view.cluster().is_some());
-    kinds.flat_map(move |(kind, finalizer)| {
-        view.of_kind(kind).map(move |document| {
-            let object = document.object_ref.clone();
-            let referrers = referrers.get(&object).cloned();
-            (object, Inputs { document: Same(Arc::clone(document)), finalizer, referrers })
-        })
-    })
+impl memo::Inputs for Inputs {
+    fn document(&self) -> &Arc<Document> {
+        &self.document
+    }
+
+    fn compile(&self) -> Piece {
+        self.compile()
+    }
 }
 
 impl Inputs {
+    /// All that an object is compiled from.
+    pub(crate) fn of(document: &Arc<Document>, referrers: &Referrers) -> Self {
+        let referrers = referrers.get(&document.object_ref).cloned();
+        Self { document: Same(Arc::clone(document)), referrers }
+    }
+
     /// Its status, and what holds its deletion.
-    pub(crate) fn compile(&self) -> Piece {
+    fn compile(&self) -> Piece {
         let (mut piece, none) = (Piece::default(), BTreeSet::new());
         let by = self.referrers.as_deref().unwrap_or(&none);
         piece.set_status(match self.document.object_ref.kind {
             Kind::VirtualMcpCompositeToolDefinition => composite::status(&self.document, by),
             _ => config::status(&self.document),
         });
-        if let Some(name) = self.finalizer {
+        if let Some(name) = finalizer(self.document.object_ref.kind) {
             // an object to which nothing refers can go, whether the control plane runs or not
             piece.finalizer = Some(Finalizer { name, hold: !by.is_empty() });
             if self.document.is_deleting() && !by.is_empty() {

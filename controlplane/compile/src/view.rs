@@ -104,14 +104,18 @@ impl ClusterView {
         objects.chain(others.chain(&self.unreadable).filter(|object| kinds.contains(&object.kind)))
     }
 
-    /// Whether the objects of some kinds are the same as in another view, also those that cannot be read.
-    pub(crate) fn shares(&self, other: &Self, kinds: &[Kind]) -> bool {
-        let same = |kind| match (self.objects.get(kind), other.objects.get(kind)) {
-            (Some(own), Some(others)) => Arc::ptr_eq(own, others),
-            (own, others) => own.is_none() && others.is_none(),
-        };
-        let duplicates = self.duplicates.is_empty() && other.duplicates.is_empty();
-        duplicates && self.unreadable == other.unreadable && kinds.iter().all(same)
+    /// How the objects differ from those of an earlier view; none when that cannot be told object by object.
+    pub(crate) fn edits<'a>(&'a self, before: &'a Self) -> Option<Vec<Edit<'a>>> {
+        let each_once = self.duplicates.is_empty() && before.duplicates.is_empty();
+        if !each_once || self.unreadable != before.unreadable {
+            return None;
+        }
+        let mut edits = Vec::new();
+        let kinds: BTreeSet<_> = self.objects.keys().chain(before.objects.keys()).copied().collect();
+        for kind in kinds {
+            compare(kind, before.objects.get(&kind), self.objects.get(&kind), &mut edits);
+        }
+        Some(edits)
     }
 
     /// Whether what else there is is the same as in another view.
@@ -126,6 +130,39 @@ impl ClusterView {
     pub(crate) fn is_unusable(&self, object: &ObjectRef) -> bool {
         self.unreadable.contains(object) || self.duplicates.contains_key(object)
     }
+}
+
+/// One object that is another than before, came or went.
+#[derive(Debug)]
+pub(crate) struct Edit<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) before: Option<&'a Document>,
+    pub(crate) after: Option<&'a Document>,
+}
+
+/// Walks through both in order; what is shared is not looked into.
+fn compare<'a>(
+    kind: Kind,
+    before: Option<&'a Arc<Objects>>,
+    after: Option<&'a Arc<Objects>>,
+    edits: &mut Vec<Edit<'a>>,
+) {
+    if let (Some(before), Some(after)) = (before, after)
+        && Arc::ptr_eq(before, after)
+    {
+        return;
+    }
+    let mut before = before.into_iter().flat_map(|objects| objects.iter()).peekable();
+    for (object, document) in after.into_iter().flat_map(|objects| objects.iter()) {
+        while let Some((_, gone)) = before.next_if(|(earlier, _)| *earlier < object) {
+            edits.push(Edit { kind, before: Some(gone), after: None });
+        }
+        let earlier = before.next_if(|(earlier, _)| *earlier == object).map(|(_, earlier)| earlier);
+        if earlier.is_none_or(|earlier| !Arc::ptr_eq(earlier, document)) {
+            edits.push(Edit { kind, before: earlier.map(|earlier| &**earlier), after: Some(document) });
+        }
+    }
+    edits.extend(before.map(|(_, gone)| Edit { kind, before: Some(&**gone), after: None }));
 }
 
 /// All that an object that cannot be used is compiled from: defined more than once, or not readable.

@@ -16,19 +16,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tidegate_controlplane_api::types::{Config, VirtualMcpServerSpec};
-use tidegate_controlplane_api::{Document, Kind, Object, ObjectRef};
+use tidegate_controlplane_api::{Document, Object, ObjectRef};
 use tidegate_proto::table::{Aggregation, Entry, EntryKey, IncomingAuth, VirtualServer};
 
 use crate::annotation;
 use crate::backend::headers;
 use crate::compiled::{Condition, ObjectStatus, Phase, Withheld};
 use crate::front::Exposure;
-use crate::memo::Same;
+use crate::memo::{self, Same};
 use crate::piece::{Piece, virtual_server_id};
 use crate::relations::Relations;
 use crate::report::Report;
 use crate::shared::References;
-use crate::view::ClusterView;
 
 use listen::Claim;
 use members::Members;
@@ -56,31 +55,14 @@ struct Place {
     references: References,
 }
 
-/// Every virtual server that can be read, with all that it is compiled from.
-pub(crate) fn inputs(
-    view: &ClusterView,
-    relations: &Relations,
-    rosters: &Rosters,
-) -> impl Iterator<Item = (ObjectRef, Inputs)> {
-    let mut claims = listen::claims(view);
-    view.of_kind(Kind::VirtualMcpServer).map(move |document| {
-        let object = &document.object_ref;
-        let group = match &document.object {
-            Object::VirtualServer(server) => named_group(&server.spec, server.spec.config.as_ref()),
-            _ => None,
-        };
-        let place = relations
-            .fronts
-            .as_ref()
-            .map(|fronts| Place { exposure: fronts.of(object), references: relations.references(document) });
-        let inputs = Inputs {
-            document: Same(Arc::clone(document)),
-            roster: group.and_then(|name| rosters.get(&object.namespace, name)).cloned(),
-            listen: claims.remove(object).unwrap_or_default(),
-            place,
-        };
-        (object.clone(), inputs)
-    })
+impl memo::Inputs for Inputs {
+    fn document(&self) -> &Arc<Document> {
+        &self.document
+    }
+
+    fn compile(&self) -> Piece {
+        self.compile()
+    }
 }
 
 /// One virtual server's way through compiling.
@@ -103,8 +85,27 @@ struct Settings {
 }
 
 impl Inputs {
+    /// All that a virtual server is compiled from.
+    pub(crate) fn of(document: &Arc<Document>, relations: &Relations, rosters: &Rosters) -> Self {
+        let object = &document.object_ref;
+        let group = match &document.object {
+            Object::VirtualServer(server) => named_group(&server.spec, server.spec.config.as_ref()),
+            _ => None,
+        };
+        let place = relations
+            .fronts
+            .as_ref()
+            .map(|fronts| Place { exposure: fronts.of(object), references: relations.references(document) });
+        Self {
+            document: Same(Arc::clone(document)),
+            roster: group.and_then(|name| rosters.get(&object.namespace, name)).cloned(),
+            listen: relations.claims.get(object).cloned().unwrap_or_default(),
+            place,
+        }
+    }
+
     /// Puts a virtual server and its inline backends into the table or among the withheld, with its status and its children.
-    pub(crate) fn compile(&self) -> Piece {
+    fn compile(&self) -> Piece {
         let mut piece = Piece::default();
         if let Object::VirtualServer(object) = &self.document.object {
             self.compile_spec(&object.spec, &mut piece);

@@ -54,7 +54,8 @@ async fn the_api_server_stops_and_comes_back_with_what_it_had() {
 
 #[tokio::test]
 async fn without_the_watch_cache_a_compaction_is_enough_for_410() {
-    let cluster = Cluster::start_with(Options { watch_cache: false }).await.expect("a cluster");
+    let cluster =
+        Cluster::start_with(Options { watch_cache: false, ..Options::default() }).await.expect("a cluster");
     let namespace = cluster.namespace("compact").await.expect("a namespace");
     let configs = Api::<ConfigMap>::namespaced(cluster.client().expect("a client"), &namespace);
     let version = configs.list(&ListParams::default()).await.expect("a list").metadata.resource_version;

@@ -12,7 +12,7 @@ use crate::view::ClusterView;
 
 /// What becomes of one address that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Claim {
+pub(crate) enum Claim {
     Granted(SocketAddr),
     /// Somebody else has it.
     Taken(String),
@@ -22,12 +22,15 @@ pub(super) enum Claim {
     Malformed(String),
 }
 
+/// What becomes of the addresses of each virtual server, in its order.
+pub(crate) type Claims = BTreeMap<ObjectRef, Vec<Claim>>;
+
 /// Who has which address, by port; the first in order of namespace and name keeps it.
 type Holders<'a> = BTreeMap<u16, Vec<(SocketAddr, &'a ObjectRef)>>;
 
 /// The addresses that each virtual server asks for; several are separated by commas.
-pub(super) fn claims(view: &ClusterView) -> BTreeMap<ObjectRef, Vec<Claim>> {
-    let (mut holders, mut claims) = (Holders::new(), BTreeMap::new());
+pub(crate) fn claims(view: &ClusterView) -> Claims {
+    let (mut holders, mut claims) = (Holders::new(), Claims::new());
     for document in view.of_kind(Kind::VirtualMcpServer) {
         if let Some(text) = document.annotation(LISTEN) {
             let object = &document.object_ref;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidegate_controlplane_api::ObjectRef;
 
-use super::{Status, Statuses};
+use super::{Condition, DiscoveredBackend, Status, Statuses};
 
 /// After a write that failed once, and at most: a permission that is missing fails the writes of all objects, for hours perhaps.
 const RETRY: Duration = Duration::from_secs(5);
@@ -108,13 +108,13 @@ impl Schedule {
         Step::Put(object.clone(), Box::new(status.clone()))
     }
 
-    /// When there is something to do if nothing changes until then.
-    pub fn next(&self, now: Duration, present: &Statuses) -> Option<Duration> {
+    /// When there is something to do if nothing changes until then. `details`: before that, nobody looks for mere details.
+    pub fn next(&self, now: Duration, details: Duration, present: &Statuses) -> Option<Duration> {
         let due = |(object, written): (&ObjectRef, &Written)| match present.get(object) {
             Some(status) => match written.due(now, status) {
                 Due::Never => None,
                 Due::At(at) => Some(at),
-                Due::Details(at) => Some(at.max(self.budget.next(now))),
+                Due::Details(at) => Some(at.max(self.budget.next(now)).max(details)),
             },
             None => Some(written.retry.unwrap_or(now)),
         };
@@ -195,19 +195,51 @@ impl Budget {
 /// Whether somebody would act on the difference: anything but texts, counts and times.
 fn matters(a: &Status, b: &Status) -> bool {
     essence(a) != essence(b)
+        || !a.conditions.iter().map(essence_of_condition).eq(b.conditions.iter().map(essence_of_condition))
+        || !backends(a).map(essence_of_backend).eq(backends(b).map(essence_of_backend))
 }
 
-fn essence(status: &Status) -> Status {
-    let mut status = Status { message: String::new(), interval: Duration::ZERO, ..status.clone() };
-    for condition in &mut status.conditions {
-        condition.message.clear();
-    }
-    for backend in status.serving.iter_mut().flat_map(|serving| &mut serving.backends) {
-        backend.message.clear();
-        backend.checked_unix_ms = 0;
-        backend.consecutive_failures = 0;
-    }
-    status
+fn essence(status: &Status) -> impl PartialEq {
+    // every field by name, so that a new one has to be thought of
+    let Status {
+        phase,
+        message: _,
+        url,
+        serving,
+        members,
+        details,
+        observed_generation,
+        conditions: _,
+        interval: _,
+    } = status;
+    let count = serving.as_ref().map(|serving| serving.backend_count);
+    (*phase, url, count, members, details, *observed_generation)
+}
+
+fn essence_of_condition(condition: &Condition) -> impl PartialEq {
+    let Condition { r#type, holds, reason, message: _, since_unix_ms } = condition;
+    (r#type, *holds, *reason, *since_unix_ms)
+}
+
+fn backends(status: &Status) -> impl Iterator<Item = &DiscoveredBackend> {
+    status.serving.iter().flat_map(|serving| &serving.backends)
+}
+
+fn essence_of_backend(backend: &DiscoveredBackend) -> impl PartialEq {
+    let DiscoveredBackend {
+        name,
+        url,
+        status,
+        auth_config_ref,
+        auth_type,
+        message: _,
+        checked_unix_ms: _,
+        breaker,
+        breaker_changed_unix_ms,
+        consecutive_failures: _,
+        mcp_revision,
+    } = backend;
+    ((name, url, status, auth_config_ref), (*auth_type, mcp_revision), (breaker, *breaker_changed_unix_ms))
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ const DETAILS: Duration = Duration::from_secs(1);
 const REMINDER: Duration = Duration::from_secs(60);
 /// Looking may take this share of the time: one part in so many.
 const SHARE: u32 = 10;
+/// Looking for mere details, likewise: where a look at all statuses takes long, they are written in larger bundles.
+const SHARE_OF_DETAILS: u32 = 100;
 
 /// Where statuses are written.
 #[derive(Debug)]
@@ -114,9 +116,8 @@ async fn reign(board: &Board, writer: &StatusWriter, changes: &mut Changes) -> b
     while writer.is_our_turn() {
         // Seen from here on: what changes while we look leads to another look.
         changes.seen();
-        let started = Instant::now();
         let next = round(board, writer, &mut schedule, &mut said, epoch).await;
-        let details = started + next.details;
+        let details = epoch + next.details;
         let rest = PACE.max(next.busy * (SHARE - 1));
         tokio::time::sleep(rest).await;
         let goes_on = tokio::select! {
@@ -134,7 +135,7 @@ async fn reign(board: &Board, writer: &StatusWriter, changes: &mut Changes) -> b
 struct Next {
     /// If nothing changes, since the beginning; none: then there is nothing to do.
     due: Option<Duration>,
-    /// If only details change, after this look.
+    /// If only details change, likewise.
     details: Duration,
     /// How long looking took. Writing is the API server's time, and no reason to rest.
     busy: Duration,
@@ -151,18 +152,19 @@ async fn round(
     // Without the nodes: what is looked at by somebody has to be copied when a node reports.
     let started = Instant::now();
     let Picture { outcome, statuses, .. } = tokio::task::block_in_place(|| board.look());
-    let busy = started.elapsed();
-    let intervals = statuses.values().map(|status| status.interval);
-    let details = intervals.min().unwrap_or(INTERVAL).max(DETAILS);
+    let looked = started.elapsed();
+    let interval = statuses.values().map(|status| status.interval).min().unwrap_or(INTERVAL).max(DETAILS);
+    let now = epoch.elapsed();
     // Before the first listing nothing is known, and what is not known is not gone.
     if matches!(writer, StatusWriter::Nowhere) || outcome.compiled.is_none() {
-        return Next { due: None, details, busy };
+        return Next { due: None, details: now + interval, busy: looked };
     }
     if let StatusWriter::Cluster(writer) = writer {
         schedule.forget(writer.bare());
     }
-    let now = epoch.elapsed();
-    let mut writes = stream::iter(schedule.due(now, &statuses))
+    let due = schedule.due(now, &statuses);
+    let busy = started.elapsed();
+    let mut writes = stream::iter(due)
         .map(|step| async move { (writer.carry_out(&step).await, step) })
         .buffer_unordered(CONCURRENCY);
     let mut failed = Vec::new();
@@ -176,7 +178,8 @@ async fn round(
         schedule.failed(epoch.elapsed(), step.object());
     }
     log(&failed, schedule, said);
-    Next { due: schedule.next(now, &statuses), details, busy }
+    let rest = busy * SHARE_OF_DETAILS;
+    Next { due: schedule.next(now, now + rest, &statuses), details: now + interval.max(rest), busy }
 }
 
 /// One line for all failures of a round, as a full disk fails them all, and at most one a minute. `said`: when, while it lasts.

@@ -2,6 +2,7 @@
 //! it. Each test has a namespace of its own, and a control plane that looks at nothing else.
 
 mod client;
+mod families;
 mod faults;
 mod gate;
 mod gateways;

@@ -48,7 +48,7 @@ fn writes(schedule: &mut Schedule, seconds: u64, at: impl Fn(u64) -> Status) -> 
 fn nothing_is_written_while_nothing_changes() {
     let mut schedule = written();
     assert!(writes(&mut schedule, 3600, |_| status(Word::Ready, 1)).is_empty());
-    assert_eq!(schedule.next(Duration::from_secs(3600), &of(status(Word::Ready, 1))), None);
+    assert_eq!(schedule.next(Duration::from_secs(3600), Duration::ZERO, &of(status(Word::Ready, 1))), None);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn e12_details_are_written_at_the_reporting_interval() {
     let mut schedule = written();
     assert_eq!(writes(&mut schedule, 21, |second| status(Word::Ready, 1000 * second)), [5, 10, 15, 20]);
     let later = of(status(Word::Ready, 1));
-    assert_eq!(schedule.next(Duration::from_secs(21), &later), Some(Duration::from_secs(25)));
+    assert_eq!(schedule.next(Duration::from_secs(21), Duration::ZERO, &later), Some(Duration::from_secs(25)));
 }
 
 #[test]
@@ -98,13 +98,13 @@ fn a_write_that_fails_is_tried_again_later_and_not_at_once() {
     assert_eq!(schedule.due(second(1), &changed).len(), 1);
     schedule.failed(second(1), &demo());
     assert_eq!(schedule.due(second(2), &changed), []);
-    assert_eq!(schedule.next(second(2), &changed), Some(second(6)));
+    assert_eq!(schedule.next(second(2), Duration::ZERO, &changed), Some(second(6)));
     assert_eq!(schedule.due(second(6), &changed).len(), 1);
-    assert_eq!(schedule.next(second(6), &changed), None);
+    assert_eq!(schedule.next(second(6), Duration::ZERO, &changed), None);
     assert_eq!(schedule.due(second(7), &Statuses::new()).len(), 1);
     schedule.failed(second(7), &demo());
     assert_eq!(schedule.due(second(8), &Statuses::new()), []);
-    assert_eq!(schedule.next(second(8), &Statuses::new()), Some(second(12)));
+    assert_eq!(schedule.next(second(8), Duration::ZERO, &Statuses::new()), Some(second(12)));
     assert_eq!(schedule.due(second(12), &Statuses::new()), [Step::Remove(demo())]);
 }
 
@@ -118,14 +118,14 @@ fn writes_that_go_on_failing_are_tried_ever_later() {
         schedule.failed(now, &demo());
         assert!(schedule.is_behind());
         now += Duration::from_secs(wait);
-        assert_eq!(schedule.next(now, &changed), Some(now));
+        assert_eq!(schedule.next(now, Duration::ZERO, &changed), Some(now));
     }
     assert_eq!(schedule.due(now, &changed).len(), 1);
     assert!(!schedule.is_behind(), "it worked");
     let again = of(status(Word::Ready, 1));
     assert_eq!(schedule.due(now, &again).len(), 1);
     schedule.failed(now, &demo());
-    assert_eq!(schedule.next(now, &again), Some(now + RETRY), "and starts anew");
+    assert_eq!(schedule.next(now, Duration::ZERO, &again), Some(now + RETRY), "and starts anew");
 }
 
 #[test]
@@ -139,7 +139,12 @@ fn details_of_many_objects_are_written_in_turn_and_so_many_a_minute() {
 
     let first = schedule.due(second(10), &all(2));
     assert_eq!(first.len(), DETAILS_PER_MINUTE as usize);
-    assert_eq!(schedule.next(second(10), &all(2)), Some(second(10) + Budget::EACH));
+    assert_eq!(schedule.next(second(10), Duration::ZERO, &all(2)), Some(second(10) + Budget::EACH));
+    assert_eq!(
+        schedule.next(second(10), second(25), &all(2)),
+        Some(second(25)),
+        "in a bundle, where looking is dear"
+    );
     let written = schedule.due(second(11), &all(2));
     assert_eq!(written.len(), 10, "as many as came back in a second");
     assert!(written.iter().all(|step| !first.contains(step)), "those that have waited longest");

@@ -92,7 +92,8 @@ async fn while_the_api_server_is_away_for_a_minute_calls_go_on_and_a_gateway_tha
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compaction_costs_a_new_listing_and_nothing_that_is_served() {
-    let cluster = Cluster::start_with(Options { watch_cache: false }).await.expect("a cluster");
+    let cluster =
+        Cluster::start_with(Options { watch_cache: false, ..Options::default() }).await.expect("a cluster");
     let stage = Stage::on(&cluster, "compacted").await;
     let plane = stage.plane();
     stage.apply(&format!("{GROUP}{}", entries(20))).await;
