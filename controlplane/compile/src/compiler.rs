@@ -53,7 +53,7 @@ impl Compiler {
         news.standings = relations.judge(view, &self.shared);
 
         let relations = &self.relations;
-        let news_of_backends = news.groups || news.rivals || news.fronts || news.standings || news.cluster;
+        let news_of_backends = news.groups || news.rivals || news.fronts || news.standings;
         let of = |it: &Arc<Document>| backend::Inputs::of(it, view, relations);
         let facts = step.take(&mut self.backends, &Kind::BACKENDS, !news_of_backends, of);
         if facts || news.groups {
