@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{Rng, SeedableRng};
-use tidegate_controlplane_api::{Document, Kind, ObjectRef, Store};
+use tidegate_controlplane_api::{Document, Kind, Object, ObjectRef, Store};
 use tidegate_controlplane_compile::{Cluster, ClusterView, Compiled, Compiler, Objects, compile};
 
 use super::support::{cases, store_of, tenant};
@@ -61,6 +61,10 @@ impl Walk {
         let other = &self.pool.choose(&mut self.random).unwrap().object_ref;
         let mut renamed = Document::clone(&document);
         renamed.object_ref = ObjectRef::new(document.object_ref.kind, &other.namespace, &other.name);
+        if let Object::Server(server) = &mut renamed.object {
+            // another edit of the same object
+            server.metadata.uid = Some(format!("u-{}", other.name));
+        }
         Arc::new(renamed)
     }
 
