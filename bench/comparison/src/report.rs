@@ -20,7 +20,8 @@ const NOTES: &str = "\
   without anything before it.
 - nginx, haproxy and pingora are blind: they pass bytes on to one backend and know nothing of MCP. Where a scenario has several
   backends, they have one with all the tools, so that the same bytes flow (tidegate puts the name of a backend before each tool's).
-- nginx has its default buffers, so it holds events of a stream back; for idle streams buffering is off.
+- nginx buffers requests and answers, in memory: by default a body of 16 KiB goes through a file, and to the backend in two
+  segments, of which the second waits 40 ms. So it holds events of a stream back; for idle streams buffering is off.
 - Clients, targets and backends share the cores of one machine, so throughput at saturation is a share of it, and latency has
   waiting for a core in it. tidegate, nginx, haproxy and pingora have one thread each.
 ";

@@ -1,16 +1,16 @@
 //! What the nodes say, folded: one answer per backend and per virtual server.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tidegate_proto::wire::{BackendHealth, BackendState, ExposedTool, MemberState, VirtualServerState};
 
 use crate::push::NodeState;
 
-/// The reports of all connected nodes as one.
+/// The reports of all connected nodes as one. Many are looked up for one that is asked for: once for each node.
 #[derive(Debug, Default)]
 pub(crate) struct Reported<'a> {
-    backends: BTreeMap<&'a str, &'a BackendState>,
-    virtual_servers: BTreeMap<&'a str, Served<'a>>,
+    backends: HashMap<&'a str, &'a BackendState>,
+    virtual_servers: HashMap<&'a str, Served<'a>>,
 }
 
 /// One virtual server as the nodes serve it.

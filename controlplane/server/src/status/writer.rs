@@ -10,7 +10,7 @@ use super::board::Changes;
 use super::{Board, ClusterWriter, DirWriter, INTERVAL, Picture, Schedule, Step};
 use crate::cluster::CONCURRENCY;
 
-/// Between two looks at least: a burst of reports becomes one.
+/// From a change to the look: nodes have their tables first, and a burst of reports becomes one.
 const PACE: Duration = Duration::from_millis(50);
 /// For the first gateway to come back after a restart, a little more than it waits at most; then it is said that none is there.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -114,12 +114,12 @@ async fn reign(board: &Board, writer: &StatusWriter, changes: &mut Changes) -> b
     let mut said = None;
     let epoch = Instant::now();
     while writer.is_our_turn() {
+        tokio::time::sleep(PACE).await;
         // Seen from here on: what changes while we look leads to another look.
         changes.seen();
         let next = round(board, writer, &mut schedule, &mut said, epoch).await;
         let details = epoch + next.details;
-        let rest = PACE.max(next.busy * (SHARE - 1));
-        tokio::time::sleep(rest).await;
+        tokio::time::sleep(next.busy * (SHARE - 1)).await;
         let goes_on = tokio::select! {
             more = changes.next(details) => more,
             () = at(next.due.map(|due| epoch + due)) => true,
