@@ -22,7 +22,7 @@ use crate::annotation;
 use crate::compiled::{Command, Condition, Finalizer, Withheld};
 use crate::front::Exposure;
 use crate::group::{self, Standing};
-use crate::memo::{self, Same};
+use crate::memo::Same;
 use crate::named::Named;
 use crate::piece::Piece;
 use crate::relations::Relations;
@@ -110,16 +110,6 @@ pub(crate) fn rivals(view: &ClusterView) -> Rivals {
     rivals
 }
 
-impl memo::Inputs for Inputs {
-    fn document(&self) -> &Arc<Document> {
-        &self.document
-    }
-
-    fn compile(&self) -> Piece {
-        self.compile()
-    }
-}
-
 impl Inputs {
     /// All that a backend is compiled from.
     pub(crate) fn of(document: &Arc<Document>, view: &ClusterView, relations: &Relations) -> Self {
@@ -142,7 +132,7 @@ impl Inputs {
     }
 
     /// Puts a backend into the table or among the withheld, with its status and its children.
-    fn compile(&self) -> Piece {
+    pub(crate) fn compile(&self) -> Piece {
         let mut piece = Piece::default();
         let outcome = self.look(&mut piece);
         settle::settle(self, outcome, &mut piece);

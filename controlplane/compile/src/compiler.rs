@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidegate_controlplane_api::{Diagnostic, Document, Kind, ObjectRef};
 
 use crate::compiled::Compiled;
-use crate::memo::{Changes, Inputs, Memo};
+use crate::memo::{Changes, Memo};
 use crate::piece::Piece;
 use crate::relations::Relations;
 use crate::view::{self, ClusterView, Edit, Unusable};
@@ -47,21 +47,34 @@ impl Compiler {
         let found = view::unusable(view, relations.fronts.as_ref());
         step.take_unusable(&mut self.unusable, found);
         let of = |it: &Arc<Document>| group::Inputs::of(it, view, &relations.groups);
-        step.take(&mut self.groups, &[Kind::McpGroup], !news.groups && !news.cluster, of);
+        step.take(
+            &mut self.groups,
+            &[Kind::McpGroup],
+            !news.groups && !news.cluster,
+            of,
+            group::Inputs::compile,
+        );
         let of = |it: &Arc<Document>| shared::Inputs::of(it, &relations.referrers);
-        step.take(&mut self.shared, shared::kinds(view), !news.referrers, of);
+        step.take(&mut self.shared, shared::kinds(view), !news.referrers, of, shared::Inputs::compile);
         news.standings = relations.judge(view, &self.shared);
 
         let relations = &self.relations;
         let news_of_backends = news.groups || news.rivals || news.fronts || news.standings;
         let of = |it: &Arc<Document>| backend::Inputs::of(it, view, relations);
-        let facts = step.take(&mut self.backends, &Kind::BACKENDS, !news_of_backends, of);
+        let facts =
+            step.take(&mut self.backends, &Kind::BACKENDS, !news_of_backends, of, backend::Inputs::compile);
         if facts || news.groups {
             self.rosters = roster::rosters(&relations.groups, &self.backends);
         }
         let settled = !(facts || news.groups || news.fronts || news.claims || news.standings);
         let of = |it: &Arc<Document>| virtual_server::Inputs::of(it, relations, &self.rosters);
-        step.take(&mut self.virtual_servers, &[Kind::VirtualMcpServer], settled, of);
+        step.take(
+            &mut self.virtual_servers,
+            &[Kind::VirtualMcpServer],
+            settled,
+            of,
+            virtual_server::Inputs::compile,
+        );
 
         step.changes.apply(&mut self.compiled);
         if step.changes.pieces().any(Piece::speaks) {
@@ -89,19 +102,20 @@ impl Compiler {
 impl Step<'_> {
     /// Takes the objects of these kinds. `settled`: whatever `inputs` looks at beside the document is the same as in the step before.
     /// Whether anything changed.
-    fn take<I: Inputs>(
+    fn take<I: PartialEq>(
         &mut self,
         memo: &mut Memo<I>,
         kinds: &[Kind],
         settled: bool,
         inputs: impl Fn(&Arc<Document>) -> I,
+        compile: impl Fn(&I) -> Piece,
     ) -> bool {
         let touches = |edits: &Vec<Edit<'_>>| edits.iter().any(|edit| kinds.contains(&edit.kind));
         if settled && !self.edits.as_ref().is_none_or(touches) {
             return false;
         }
         let documents = kinds.iter().flat_map(|kind| self.view.of_kind(*kind));
-        memo.take(documents, settled, inputs, &mut self.changes)
+        memo.take(documents, settled, inputs, compile, &mut self.changes)
     }
 
     /// There are few, if any.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidegate_controlplane_api::{Document, Kind, Object, ObjectRef};
 
 use crate::compiled::{Condition, Finalizer, GroupMembers, ObjectStatus, Phase};
-use crate::memo::{self, Same};
+use crate::memo::Same;
 use crate::named::Named;
 use crate::piece::Piece;
 use crate::view::ClusterView;
@@ -88,16 +88,6 @@ pub(crate) fn standing(groups: &Groups, referrer: &ObjectRef, name: &str) -> Sta
     }
 }
 
-impl memo::Inputs for Inputs {
-    fn document(&self) -> &Arc<Document> {
-        &self.document
-    }
-
-    fn compile(&self) -> Piece {
-        self.compile()
-    }
-}
-
 impl Inputs {
     /// All that a group is compiled from.
     pub(crate) fn of(document: &Arc<Document>, view: &ClusterView, groups: &Groups) -> Self {
@@ -107,7 +97,7 @@ impl Inputs {
     }
 
     /// The status of a group. It stays until its members have been told that it goes (spec 2.1).
-    fn compile(&self) -> Piece {
+    pub(crate) fn compile(&self) -> Piece {
         let mut piece = Piece::default();
         let members = self.group.as_ref().map(|group| &group.members);
         let named = |kind| {

@@ -13,7 +13,8 @@ use crate::piece::Piece;
 #[derive(Debug)]
 pub(crate) struct Same<T>(pub(crate) Arc<T>);
 
-/// The objects of some kinds, in order. `I` holds all that one is compiled from.
+/// The objects of some kinds, in order. `I` holds all that one is compiled from: its document, and what it sees of others. There is no
+/// way from there to a view, so that equal inputs give equal pieces.
 #[derive(Debug)]
 pub(crate) struct Memo<I> {
     units: Vec<Unit<I>>,
@@ -22,19 +23,9 @@ pub(crate) struct Memo<I> {
 /// One object.
 #[derive(Debug)]
 struct Unit<I> {
-    object: ObjectRef,
+    document: Arc<Document>,
     inputs: I,
     piece: Arc<Piece>,
-}
-
-/// All that one object is compiled from: its document, and what it sees of others. There is no way from here to a view, so that
-/// equal inputs give the same piece.
-pub(crate) trait Inputs: PartialEq {
-    /// The object itself.
-    fn document(&self) -> &Arc<Document>;
-
-    /// What it adds to the result.
-    fn compile(&self) -> Piece;
 }
 
 /// Pieces that go and that come in one step.
@@ -44,7 +35,7 @@ pub(crate) struct Changes {
     come: Vec<(ObjectRef, Arc<Piece>)>,
 }
 
-impl<I: Inputs> Memo<I> {
+impl<I: PartialEq> Memo<I> {
     /// Takes the present objects, in order. `settled`: whatever `inputs` looks at beside the document is the same as in the step
     /// before. Whether anything changed.
     pub(crate) fn take<'a>(
@@ -52,36 +43,48 @@ impl<I: Inputs> Memo<I> {
         documents: impl Iterator<Item = &'a Arc<Document>>,
         settled: bool,
         inputs: impl Fn(&Arc<Document>) -> I,
+        compile: impl Fn(&I) -> Piece,
         changes: &mut Changes,
     ) -> bool {
         let earlier = changes.len();
         let mut before = std::mem::take(&mut self.units).into_iter().peekable();
         for document in documents {
-            let object = &document.object_ref;
-            while let Some(gone) = before.next_if(|unit| unit.object < *object) {
-                changes.goes(gone.object, gone.piece);
+            while let Some(gone) = before.next_if(|unit| unit.object() < &document.object_ref) {
+                changes.goes(gone.object().clone(), gone.piece);
             }
-            let known = before.next_if(|unit| unit.object == *object);
+            let known = before.next_if(|unit| unit.object() == &document.object_ref);
             self.units.push(match known {
-                Some(same) if settled && Arc::ptr_eq(same.inputs.document(), document) => same,
-                known => Unit::next(known, inputs(document), changes),
+                Some(same) if settled && Arc::ptr_eq(&same.document, document) => same,
+                known => Unit::next(known, document, inputs(document), &compile, changes),
             });
         }
-        before.for_each(|gone| changes.goes(gone.object, gone.piece));
+        before.for_each(|gone| changes.goes(gone.object().clone(), gone.piece));
         changes.len() != earlier
     }
 }
 
-impl<I: Inputs> Unit<I> {
+impl<I> Unit<I> {
+    fn object(&self) -> &ObjectRef {
+        &self.document.object_ref
+    }
+}
+
+impl<I: PartialEq> Unit<I> {
     /// The unit with these inputs; equal ones need no compiling.
-    fn next(known: Option<Self>, inputs: I, changes: &mut Changes) -> Self {
+    fn next(
+        known: Option<Self>,
+        document: &Arc<Document>,
+        inputs: I,
+        compile: impl Fn(&I) -> Piece,
+        changes: &mut Changes,
+    ) -> Self {
         match known {
             Some(same) if same.inputs == inputs => Self { inputs, ..same },
             other => {
-                other.into_iter().for_each(|other| changes.goes(other.object, other.piece));
-                let (object, piece) = (inputs.document().object_ref.clone(), Arc::new(inputs.compile()));
-                changes.comes(object.clone(), &piece);
-                Self { object, inputs, piece }
+                other.into_iter().for_each(|other| changes.goes(other.object().clone(), other.piece));
+                let piece = Arc::new(compile(&inputs));
+                changes.comes(document.object_ref.clone(), &piece);
+                Self { document: Arc::clone(document), inputs, piece }
             }
         }
     }
@@ -90,7 +93,7 @@ impl<I: Inputs> Unit<I> {
 impl<I> Memo<I> {
     /// What came of one object.
     pub(crate) fn get(&self, object: &ObjectRef) -> Option<&Piece> {
-        let at = self.units.binary_search_by(|unit| unit.object.cmp(object)).ok()?;
+        let at = self.units.binary_search_by(|unit| unit.object().cmp(object)).ok()?;
         Some(&self.units[at].piece)
     }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tidegate_controlplane_api::{Document, Kind, ObjectRef};
 
 use crate::compiled::{Condition, ConditionStatus, Finalizer, ObjectStatus, Phase};
-use crate::memo::{self, Memo, Same};
+use crate::memo::{Memo, Same};
 use crate::piece::Piece;
 use crate::view::ClusterView;
 
@@ -86,16 +86,6 @@ pub(crate) fn referrers(view: &ClusterView) -> Referrers {
     referrers.into_iter().map(|(target, by)| (target, Arc::new(by))).collect()
 }
 
-impl memo::Inputs for Inputs {
-    fn document(&self) -> &Arc<Document> {
-        &self.document
-    }
-
-    fn compile(&self) -> Piece {
-        self.compile()
-    }
-}
-
 impl Inputs {
     /// All that an object is compiled from.
     pub(crate) fn of(document: &Arc<Document>, referrers: &Referrers) -> Self {
@@ -104,7 +94,7 @@ impl Inputs {
     }
 
     /// Its status, and what holds its deletion.
-    fn compile(&self) -> Piece {
+    pub(crate) fn compile(&self) -> Piece {
         let (mut piece, none) = (Piece::default(), BTreeSet::new());
         let by = self.referrers.as_deref().unwrap_or(&none);
         piece.set_status(match self.document.object_ref.kind {

@@ -23,7 +23,7 @@ use crate::annotation;
 use crate::backend::headers;
 use crate::compiled::{Condition, ObjectStatus, Phase, Withheld};
 use crate::front::Exposure;
-use crate::memo::{self, Same};
+use crate::memo::Same;
 use crate::piece::{Piece, virtual_server_id};
 use crate::relations::Relations;
 use crate::report::Report;
@@ -53,16 +53,6 @@ struct Place {
     /// None: it has no front.
     exposure: Option<Exposure>,
     references: References,
-}
-
-impl memo::Inputs for Inputs {
-    fn document(&self) -> &Arc<Document> {
-        &self.document
-    }
-
-    fn compile(&self) -> Piece {
-        self.compile()
-    }
 }
 
 /// One virtual server's way through compiling.
@@ -105,7 +95,7 @@ impl Inputs {
     }
 
     /// Puts a virtual server and its inline backends into the table or among the withheld, with its status and its children.
-    fn compile(&self) -> Piece {
+    pub(crate) fn compile(&self) -> Piece {
         let mut piece = Piece::default();
         if let Object::VirtualServer(object) = &self.document.object {
             self.compile_spec(&object.spec, &mut piece);
