@@ -1,6 +1,7 @@
 //! One compilation after the other: each compiles what changed since the last, and what depends on it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use tidegate_controlplane_api::{Diagnostic, Document, Kind, ObjectRef};
@@ -127,10 +128,10 @@ impl Step<'_> {
         let gone = known.extract_if(.., |object, (inputs, _)| found.get(object) != Some(inputs));
         gone.for_each(|(object, (_, piece))| self.changes.goes(object, piece));
         for (object, inputs) in found {
-            if !known.contains_key(&object) {
-                let piece = Arc::new(inputs.compile(&object));
-                self.changes.comes(object.clone(), &piece);
-                known.insert(object, (inputs, piece));
+            if let Entry::Vacant(vacant) = known.entry(object) {
+                let piece = Arc::new(inputs.compile(vacant.key()));
+                self.changes.comes(vacant.key().clone(), &piece);
+                vacant.insert((inputs, piece));
             }
         }
     }

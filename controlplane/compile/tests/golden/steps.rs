@@ -47,18 +47,18 @@ impl Walk {
             }
             5 | 6 => drop(self.remove()),
             7 => self.unreadable = self.remove().into_iter().chain(self.unreadable.pop_last()).collect(),
-            8 => self.cluster = Arc::clone(self.clusters.choose(&mut self.random).unwrap()),
+            8 => self.cluster = pick(&self.clusters, &mut self.random),
             _ => self.disturb(),
         }
     }
 
     /// One of the pool; some have the name of another.
     fn document(&mut self) -> Arc<Document> {
-        let document = Arc::clone(self.pool.choose(&mut self.random).unwrap());
+        let document = pick(&self.pool, &mut self.random);
         if self.random.random_bool(0.7) {
             return document;
         }
-        let other = &self.pool.choose(&mut self.random).unwrap().object_ref;
+        let other = pick(&self.pool, &mut self.random).object_ref.clone();
         let mut renamed = Document::clone(&document);
         renamed.object_ref = ObjectRef::new(document.object_ref.kind, &other.namespace, &other.name);
         if let Object::Server(server) = &mut renamed.object {
@@ -82,7 +82,7 @@ impl Walk {
 
     /// Mixes the facts of two clusters, and loses some.
     fn disturb(&mut self) {
-        let other = Arc::clone(self.clusters.choose(&mut self.random).unwrap());
+        let other = pick(&self.clusters, &mut self.random);
         let mut cluster = Cluster::clone(&self.cluster);
         let random = &mut self.random;
         let mut keep = |share: f64| random.random_bool(share);
@@ -101,6 +101,10 @@ impl Walk {
         let (objects, unreadable) = (self.objects.clone(), self.unreadable.iter().cloned());
         ClusterView::of_cluster(objects, unreadable, Arc::clone(&self.cluster))
     }
+}
+
+fn pick<T>(from: &[Arc<T>], random: &mut StdRng) -> Arc<T> {
+    Arc::clone(from.choose(random).expect("there are cases"))
 }
 
 #[test]

@@ -5,6 +5,7 @@ use tidegate_controlplane_api::Kind;
 
 use super::admission::{Admission, cluster};
 use super::sample::valid;
+use crate::support::DEADLINE;
 
 fn status(kind: Kind) -> Value {
     let condition = |r#type: &str, status: &str| {
@@ -96,7 +97,10 @@ async fn a9_a10_kubectl_shows_the_columns_of_every_kind_by_every_short_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn kubectl_explains_the_fields() {
     let field = "vmcp.spec.config.operational.failureHandling.circuitBreaker";
-    let text = cluster().await.kubectl_ok(&["explain", field], "").await.unwrap();
+    let cluster = cluster().await;
+    // the API server tells of new kinds before it describes them
+    let explain = async || cluster.kubectl_ok(&["explain", field], "").await.ok();
+    let text = tidegate_bench_cluster::eventually("the fields", DEADLINE, explain).await.unwrap();
     for part in
         ["VERSION:    v1beta1", "timeout\t<string>", "How long it stays open, at least 1s; default 60s."]
     {
