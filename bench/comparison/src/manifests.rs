@@ -17,10 +17,12 @@ pub(crate) fn write(folder: &Path, backends: &[String]) -> io::Result<()> {
     replace(folder, "vmcp.yaml", &virtual_server(30))
 }
 
-/// A backend at this address.
+/// A backend at this address. Its limits are above what any scenario has open at once, as those of the blind proxies are.
 pub(crate) fn server(name: &str, address: &str) -> String {
     format!(
-        "apiVersion: {API}\nkind: MCPServer\nmetadata:\n  name: {name}\n  annotations: {{tidegate.dev/endpoint: \"{address}\"}}\n\
+        "apiVersion: {API}\nkind: MCPServer\nmetadata:\n  name: {name}\n  annotations:\n\
+         \x20   tidegate.dev/endpoint: \"{address}\"\n    tidegate.dev/max-connections: \"4096\"\n\
+         \x20   tidegate.dev/max-requests: \"4096\"\n\
          spec:\n  groupRef: {{name: demo}}\n  image: mock\n  transport: streamable-http\n"
     )
 }
