@@ -125,7 +125,7 @@ impl Kept for KeptSlice {
     }
 
     fn change(before: Option<&Self>, after: Option<&Self>) -> Change {
-        change(before, after, |kept| &kept.endpoints)
+        change(before, after, |kept| (kept.made_here, &kept.service, &kept.endpoints))
     }
 }
 
@@ -184,10 +184,10 @@ macro_rules! names_of {
 names_of!(Secret, ConfigMap, Node);
 
 /// Of an object whose part `fact` matters to the view, and the rest to the writer.
-fn change<V: PartialEq, F: PartialEq>(
-    before: Option<&V>,
-    after: Option<&V>,
-    fact: impl Fn(&V) -> &F,
+fn change<'a, V: PartialEq, F: PartialEq>(
+    before: Option<&'a V>,
+    after: Option<&'a V>,
+    fact: impl Fn(&'a V) -> F,
 ) -> Change {
     if before.map(&fact) != after.map(&fact) {
         Change::View
@@ -271,4 +271,26 @@ fn failure(pod: &Pod) -> Option<String> {
         Some(message) if !message.is_empty() => format!("{reason}: {message}"),
         _ => reason,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_the_view_reads_of_a_slice_changes_the_view() {
+        let body = |version: &str| Body { version: version.into(), json: "{}".into() };
+        let slice = |version, service: &str, made_here| KeptSlice {
+            body: body(version),
+            made_here,
+            service: service.to_owned(),
+            endpoints: Vec::new(),
+        };
+        let before = slice("1", "mcp-a", false);
+        let check = |after, expected| assert_eq!(KeptSlice::change(Some(&before), Some(&after)), expected);
+        check(slice("1", "mcp-a", false), Change::Nothing);
+        check(slice("2", "mcp-a", false), Change::Observed);
+        check(slice("2", "mcp-b", false), Change::View);
+        check(slice("2", "mcp-a", true), Change::View);
+    }
 }
