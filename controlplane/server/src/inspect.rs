@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 
 use crate::status::board::Changes;
 use crate::status::facts::Facts;
-use crate::status::{Board, Condition, Picture};
+use crate::status::{Board, Condition, Look, Picture};
 
 mod backends;
 mod nodes;
@@ -45,7 +45,7 @@ impl Inspector {
 
     /// The state now.
     pub fn state(&self) -> StateReply {
-        answer(&self.board.look())
+        answer(&self.board.look(Look::Thorough))
     }
 }
 
@@ -86,7 +86,7 @@ impl Onlooker {
                 return None;
             }
             // Seen from here on: what changes while the answer is made leads to another.
-            self.changes.seen();
+            self.changes.seen(Look::Thorough);
             let state = self.inspector.state();
             if self.last.as_ref() != Some(&state) {
                 self.last = Some(state.clone());
@@ -102,7 +102,7 @@ impl Onlooker {
             _ = stop => false,
             go_on = self.changes.next(Instant::now()) => {
                 tokio::time::sleep(PACE).await;
-                go_on
+                go_on.is_some()
             }
         }
     }

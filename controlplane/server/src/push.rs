@@ -5,6 +5,7 @@ mod address;
 mod gate;
 mod link;
 mod listener;
+mod news;
 mod registry;
 mod secure;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tidegate_proto::digest::TableDigest;
 use tidegate_proto::keys::KeyRing;
 use tidegate_proto::push::{Terms, Version};
 use tidegate_proto::table::Table;
@@ -25,6 +27,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 pub use address::{PushAddr, PushAddrError};
 pub use listener::{PushListener, ServeError, bind, serve};
+pub use news::News;
 pub use registry::{NodeState, Tools};
 pub use secure::{PeerCertificate, TlsPeer};
 
@@ -140,8 +143,15 @@ impl PushServer {
 
     /// Every node that is connected or was lately, by name.
     pub fn nodes(&self) -> Vec<NodeState> {
-        let newest = self.shared.newest.borrow().as_ref().map(|newest| newest.version.id());
+        let newest = self.shared.newest();
         self.shared.registry().states(newest, self.shared.now())
+    }
+
+    /// As [`nodes`](Self::nodes), with what they have said since this was called last, whoever called.
+    pub fn news(&self) -> (Vec<NodeState>, News) {
+        let newest = self.shared.newest();
+        let mut registry = self.shared.registry();
+        (registry.states(newest, self.shared.now()), registry.news())
     }
 
     /// A number that grows with every change of [`nodes`](Self::nodes), but for those that [`details`](Self::details) tells of.
@@ -170,7 +180,7 @@ impl PushServer {
 
 impl fmt::Debug for PushServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = self.shared.newest.borrow().as_ref().map(|newest| newest.version.id());
+        let version = self.shared.newest();
         f.debug_struct("PushServer").field("version", &version).finish_non_exhaustive()
     }
 }
@@ -198,6 +208,10 @@ impl push_server::Push for PushServer {
 }
 
 impl Shared {
+    fn newest(&self) -> Option<TableDigest> {
+        self.newest.borrow().as_ref().map(|newest| newest.version.id())
+    }
+
     fn now(&self) -> Duration {
         self.epoch.elapsed()
     }

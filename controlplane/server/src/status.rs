@@ -10,6 +10,7 @@ mod document;
 pub(crate) mod facts;
 pub(crate) mod member;
 mod phase;
+mod present;
 mod refused;
 mod reported;
 mod schedule;
@@ -17,15 +18,16 @@ mod transitions;
 mod virtual_servers;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use imbl::OrdMap;
 use tidegate_controlplane_api::{Kind, ObjectRef};
 use tidegate_controlplane_compile::{self as compile, Details, GroupMembers, ObjectStatus};
 
 use facts::Facts;
 
-pub use board::{Board, Picture};
+pub use board::{Board, Look, Picture};
 pub use cluster::ClusterWriter;
 pub use dir::DirWriter;
 pub use document::{document, fields, rfc3339};
@@ -37,8 +39,8 @@ pub use writer::{StatusWriter, report};
 /// How often the status of an object is written where its spec has no say (`statusReportingInterval`).
 pub const INTERVAL: Duration = Duration::from_secs(30);
 
-/// Statuses by object.
-pub type Statuses = BTreeMap<ObjectRef, Status>;
+/// Statuses by object. What is the same at two moments is shared by both.
+pub type Statuses = OrdMap<ObjectRef, Arc<Status>>;
 
 /// `status` of one object.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,11 +116,7 @@ pub struct Condition {
     pub since_unix_ms: u64,
 }
 
-/// The status of every object, conditions not stamped yet.
-fn statuses(facts: &Facts<'_>) -> Statuses {
-    facts.statuses().map(|(object, compiled)| (object.clone(), status(facts, object, compiled))).collect()
-}
-
+/// The status of an object, conditions not stamped yet.
 fn status(facts: &Facts<'_>, object: &ObjectRef, compiled: &ObjectStatus) -> Status {
     match object.kind {
         Kind::VirtualMcpServer => virtual_servers::status(facts, object, compiled),

@@ -21,7 +21,7 @@ use crate::metrics;
 use crate::pipeline::Outcome;
 use crate::push::NodeState;
 use crate::source::kubernetes::Mirrors;
-use crate::status::Board;
+use crate::status::{Board, Look};
 
 /// Between two looks at least.
 const PACE: Duration = Duration::from_secs(1);
@@ -60,7 +60,7 @@ impl Announcer {
     pub async fn run(mut self, board: Board) {
         let mut changes = board.changes();
         loop {
-            changes.seen();
+            changes.seen(Look::Thorough);
             if *self.leading.borrow_and_update() {
                 let (outcome, nodes) = board.glance();
                 let refused = board.refusals().now();
@@ -68,7 +68,7 @@ impl Announcer {
             }
             tokio::time::sleep(PACE).await;
             tokio::select! {
-                more = changes.next(Instant::now() + RESYNC) => if !more { return },
+                more = changes.next(Instant::now() + RESYNC) => if more.is_none() { return },
                 changed = self.leading.changed() => if changed.is_err() { return },
             }
         }

@@ -25,7 +25,7 @@ pub(super) fn views(facts: &Facts<'_>, statuses: &Statuses) -> Vec<BackendView> 
         .map(|id| {
             let mut view = view(facts, id, objects.get(id).copied());
             view.group = groups.get(id.as_str()).map(ToString::to_string).unwrap_or_default();
-            let status = objects.get(id).and_then(|(object, _)| statuses.get(object));
+            let status = objects.get(id).and_then(|(object, _)| statuses.get(*object));
             view.conditions = status.iter().flat_map(|s| &s.conditions).map(condition).collect();
             view
         })

@@ -178,8 +178,13 @@ impl Link {
             Effect::Settled { version, rejections } => self.settled(version, rejections),
             Effect::Report(report) => {
                 if let Some((ticket, _)) = &self.node {
-                    let is_news = self.shared.registry().report(ticket, report);
-                    if is_news { self.shared.bump() } else { self.shared.bump_details() }
+                    let heard = self.shared.registry().report(ticket, report);
+                    if heard.times {
+                        self.shared.bump_details();
+                    }
+                    if heard.news {
+                        self.shared.bump();
+                    }
                 }
             }
             Effect::Fenced { epoch, own } => {

@@ -11,7 +11,7 @@ use tidegate_proto::table::EntryKey;
 use tidegate_proto::wire::{ExposedTool, Report, VirtualServerState};
 use tokio::sync::oneshot;
 
-use super::PushOptions;
+use super::{News, PushOptions};
 
 /// One node, connected or gone lately.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +53,16 @@ pub(super) struct Registry {
     options: PushOptions,
     nodes: BTreeMap<String, Node>,
     streams: u64,
+    news: News,
+}
+
+/// What a report was about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// More than times.
+    pub(super) news: bool,
+    /// Backends were probed again and are as they were.
+    pub(super) times: bool,
 }
 
 #[derive(Debug)]
@@ -70,7 +80,7 @@ struct Node {
 
 impl Registry {
     pub(super) fn new(options: PushOptions) -> Self {
-        Self { options, nodes: BTreeMap::new(), streams: 0 }
+        Self { options, nodes: BTreeMap::new(), streams: 0, news: News::default() }
     }
 
     /// A node has introduced itself. The receiver ends when a later stream takes its name; the flag says
@@ -89,6 +99,7 @@ impl Registry {
             reported: Arc::default(),
             tools: Arc::default(),
         };
+        self.news = News::default();
         let previous = self.nodes.insert(ticket.node.clone(), node);
         (ticket, ended, previous.is_some_and(|n| n.end.is_ok()))
     }
@@ -107,19 +118,28 @@ impl Registry {
         news.map(|(key, reason)| (key.clone(), reason.clone())).collect()
     }
 
-    /// The node has reported; whether that is more than that backends have been probed again.
-    pub(super) fn report(&mut self, ticket: &Ticket, mut report: Report) -> bool {
+    /// The node has reported.
+    pub(super) fn report(&mut self, ticket: &Ticket, mut report: Report) -> Heard {
         let tools = self.take_tools(&mut report);
-        let Some(node) = self.of(ticket) else { return false };
+        let Some(node) = self.of(ticket) else { return Heard::default() };
         if !(tools.is_empty() && report.removed_virtual_servers.is_empty()) {
             let known = Arc::make_mut(&mut node.tools);
             known.retain(|id, _| !report.removed_virtual_servers.contains(id));
             known.extend(tools);
         }
-        let is_news = is_news(&report);
+        let times = !(report.probed_backends.is_empty() && report.probed_virtual_servers.is_empty());
+        let heard = Heard { news: is_news(&report), times };
+        self.news.take_in(&report);
         // Copied only while somebody looks at it.
-        Arc::make_mut(&mut node.reported).fold(report);
-        is_news
+        if let Some(node) = self.of(ticket) {
+            Arc::make_mut(&mut node.reported).fold(report);
+        }
+        heard
+    }
+
+    /// What has been said since this was asked last.
+    pub(super) fn news(&mut self) -> News {
+        std::mem::replace(&mut self.news, News::none())
     }
 
     /// The tools of a report, shared with whichever node has the same.
@@ -137,6 +157,7 @@ impl Registry {
     pub(super) fn leave(&mut self, ticket: &Ticket, now: Duration) {
         if let Some(node) = self.of(ticket) {
             node.end = Err(now);
+            self.news = News::default();
         }
         self.forget(now);
     }

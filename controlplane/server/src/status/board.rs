@@ -7,12 +7,13 @@ use tidegate_controlplane_api::ObjectRef;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::Statuses;
 use super::facts::Facts;
-use super::transitions::{Since, Transitions};
-use super::{Statuses, refused, statuses};
+use super::present::Present;
+use super::transitions::Since;
 use crate::cluster::refusals::{Refusals, Refused};
 use crate::pipeline::Outcome;
-use crate::push::{NodeState, PushServer};
+use crate::push::{News, NodeState, PushServer};
 
 /// Looks at the outcomes of the pipeline and at the nodes of the push server; remembers since when conditions hold.
 #[derive(Clone, Debug)]
@@ -26,9 +27,9 @@ pub struct Board {
 /// What has been seen.
 #[derive(Debug, Default)]
 struct Memory {
-    transitions: Transitions,
-    /// Several look at the same change: the newest statuses, and what they were made of.
-    last: Option<(Moment, Arc<Statuses>)>,
+    present: Present,
+    /// Several look at the same change.
+    last: Option<Moment>,
 }
 
 /// Tells looks apart.
@@ -37,15 +38,26 @@ struct Moment {
     outcome: Arc<Outcome>,
     refused: Arc<Refused>,
     changes: u64,
+    /// As of the last look that was thorough.
     details: u64,
 }
 
-impl PartialEq for Moment {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.outcome, &other.outcome)
-            && Arc::ptr_eq(&self.refused, &other.refused)
-            && (self.changes, self.details) == (other.changes, other.details)
+impl Moment {
+    /// Whether there is nothing to see at a later one but times of probes.
+    fn is(&self, later: &Self) -> bool {
+        Arc::ptr_eq(&self.outcome, &later.outcome)
+            && Arc::ptr_eq(&self.refused, &later.refused)
+            && self.changes == later.changes
     }
+}
+
+/// How well to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// At what changed: times of probes that found what was known may be older.
+    AtNews,
+    /// At everything.
+    Thorough,
 }
 
 /// What is known at one moment.
@@ -56,7 +68,7 @@ pub struct Picture {
     /// Connected or gone lately, by name.
     pub nodes: Vec<NodeState>,
     /// Of every object; empty before the source has listed once.
-    pub statuses: Arc<Statuses>,
+    pub statuses: Statuses,
 }
 
 /// Tells when there may be something new to see.
@@ -75,27 +87,29 @@ impl Board {
     }
 
     /// The state now.
-    pub fn look(&self) -> Picture {
+    pub fn look(&self, look: Look) -> Picture {
         // Held from before the facts are taken: what is remembered never goes back in time.
         let mut memory = self.memory();
+        let Memory { present, last } = &mut *memory;
         // Before the nodes are looked at: they may be newer than that, never older.
         let (changes, details) = (*self.push.changed().borrow(), *self.push.details().borrow());
-        let (outcome, nodes) = self.glance();
-        let refused = self.refusals.now();
-        let moment =
+        let (nodes, mut news) = self.push.news();
+        let (outcome, refused) = (Arc::clone(&*self.outcomes.borrow()), self.refusals.now());
+        let mut moment =
             Moment { outcome: Arc::clone(&outcome), refused: Arc::clone(&refused), changes, details };
-        let statuses = match &memory.last {
-            Some((of, statuses)) if *of == moment => Arc::clone(statuses),
-            _ => {
-                let mut statuses = statuses(&Facts::new(&outcome, &nodes));
-                refused::fold(&mut statuses, &refused);
-                let turns = memory.transitions.stamp(&mut statuses, unix_ms(SystemTime::now()));
-                turns.iter().for_each(|turn| turn.log());
-                Arc::new(statuses)
-            }
-        };
-        memory.last = Some((moment, Arc::clone(&statuses)));
-        Picture { outcome, nodes, statuses }
+        match (last.as_ref(), look) {
+            (Some(last), Look::AtNews) => moment.details = last.details,
+            (Some(last), Look::Thorough) if last.details != details => news = News::default(),
+            _ => {}
+        }
+        let is_known = last.as_ref().is_some_and(|last| last.is(&moment)) && news == News::none();
+        if !is_known {
+            let facts = Facts::new(&outcome, &nodes);
+            let turns = present.update(&outcome, &facts, &refused, &news, unix_ms(SystemTime::now()));
+            turns.iter().for_each(|turn| turn.log());
+        }
+        *last = Some(moment);
+        Picture { outcome, nodes, statuses: present.statuses().clone() }
     }
 
     /// The outcome of the pipeline, and the nodes: what is known without any work.
@@ -112,7 +126,7 @@ impl Board {
     pub fn remember(&self, written: impl IntoIterator<Item = (ObjectRef, Vec<Since>)>) {
         let mut memory = self.memory();
         for (object, conditions) in written {
-            memory.transitions.remember(&object, conditions);
+            memory.present.remember(&object, conditions);
         }
         memory.last = None;
     }
@@ -145,27 +159,31 @@ impl Board {
 }
 
 impl Changes {
-    /// What there is to see now has been seen.
-    pub fn seen(&mut self) {
+    /// What there is to see now has been seen, by such a look.
+    pub fn seen(&mut self, look: Look) {
         self.outcomes.mark_unchanged();
         self.refusals.mark_unchanged();
         self.nodes.mark_unchanged();
-        self.details.mark_unchanged();
+        if look == Look::Thorough {
+            self.details.mark_unchanged();
+        }
     }
 
-    /// Waits for something unseen, from `details` on for details too; false at the end. Can be dropped and called again.
-    pub async fn next(&mut self, details: Instant) -> bool {
+    /// Waits for something unseen, from `details` on for details too: how to look at it; none at the end. Can be dropped and called again.
+    pub async fn next(&mut self, details: Instant) -> Option<Look> {
         let Self { outcomes, refusals, nodes, details: probed } = self;
         let probed = async {
             sleep_until(details).await;
             probed.changed().await
         };
-        tokio::select! {
-            changed = outcomes.changed() => changed.is_ok(),
-            changed = refusals.changed() => changed.is_ok(),
-            changed = nodes.changed() => changed.is_ok(),
-            changed = probed => changed.is_ok(),
-        }
+        let (changed, look) = tokio::select! {
+            biased;
+            changed = probed => (changed, Look::Thorough),
+            changed = outcomes.changed() => (changed, Look::AtNews),
+            changed = refusals.changed() => (changed, Look::AtNews),
+            changed = nodes.changed() => (changed, Look::AtNews),
+        };
+        changed.ok().map(|()| look)
     }
 }
 

@@ -23,12 +23,8 @@ pub(crate) struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// Nodes that have left have no say.
     pub(crate) fn new(outcome: &'a Outcome, nodes: &'a [NodeState]) -> Self {
-        let connected = || nodes.iter().filter(|node| node.connected);
-        Self {
-            outcome,
-            reported: Reported::fold(connected()),
-            any_current: connected().any(|node| node.current),
-        }
+        let any_current = nodes.iter().any(|node| node.connected && node.current);
+        Self { outcome, reported: Reported::by(nodes), any_current }
     }
 
     pub(crate) fn table(&self) -> Option<&'a Table> {
@@ -49,6 +45,11 @@ impl<'a> Facts<'a> {
     /// What compile says of each object; nothing before the source has listed once.
     pub(crate) fn statuses(&self) -> impl Iterator<Item = (&'a ObjectRef, &'a Arc<ObjectStatus>)> {
         self.outcome.compiled.iter().flat_map(|compiled| &compiled.status)
+    }
+
+    /// What compile says of an object, if it is there.
+    pub(crate) fn compiled(&self, object: &ObjectRef) -> Option<&'a ObjectStatus> {
+        Some(&**self.outcome.compiled.as_ref()?.status.get(object)?)
     }
 
     pub(crate) fn withheld(&self, key: &EntryKey) -> Option<&'a Withheld> {

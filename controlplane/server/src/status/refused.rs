@@ -3,25 +3,17 @@
 use tidegate_controlplane_api::{Kind, ObjectRef};
 use tidegate_controlplane_compile::{ChildKey, ChildKind};
 
-use super::{Status, Statuses};
-use crate::cluster::refusals::{Refusal, Refused};
+use super::Status;
+use crate::cluster::refusals::Refusal;
 
 /// Present only while something is refused.
 const CONDITION: &str = "ChildrenRefused";
 /// Children that a message names; the rest is counted.
 const MOST_NAMED: usize = 3;
 
-/// Says it in the statuses of the owners.
-pub(super) fn fold(statuses: &mut Statuses, refused: &Refused) {
-    for (owner, children) in refused.by_owner() {
-        if let Some(status) = statuses.get_mut(owner) {
-            status.refused(owner, &children);
-        }
-    }
-}
-
 impl Status {
-    fn refused(&mut self, owner: &ObjectRef, children: &[(&ChildKey, &Refusal)]) {
+    /// Says which of its children are refused, if any.
+    pub(super) fn refused(&mut self, owner: &ObjectRef, children: &[(&ChildKey, &Refusal)]) {
         let Some((_, first)) = children.first() else { return };
         let message = message(children);
         // What waits, waits for this; what is served already is no worse than before.
@@ -63,6 +55,7 @@ mod tests {
     use tidegate_controlplane_compile::{ObjectStatus, Phase};
 
     use super::*;
+    use crate::cluster::refusals::Refused;
 
     fn refused(owner: &ObjectRef, names: &[&str]) -> Refused {
         let child = |name: &&str| {
@@ -82,9 +75,8 @@ mod tests {
         let owner = ObjectRef::new(Kind::McpServer, "team", "a");
         let mut status = Status::of(&ObjectStatus::new(phase, "waiting"));
         status.set("Exposed", false, "ServicePending", "on its way");
-        let mut statuses = Statuses::from([(owner.clone(), status)]);
-        fold(&mut statuses, &refused(&owner, names));
-        let status = &statuses[&owner];
+        let refused = refused(&owner, names);
+        status.refused(&owner, refused.by_owner().get(&owner).map(Vec::as_slice).unwrap_or_default());
         let mut said = vec![status.message.clone()];
         said.extend(status.conditions.iter().map(|c| format!("{}/{}: {}", c.r#type, c.reason, c.message)));
         assert_eq!(said, expected, "{names:?}");

@@ -1,16 +1,15 @@
 //! What the nodes say, folded: one answer per backend and per virtual server.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use tidegate_proto::wire::{BackendHealth, BackendState, ExposedTool, MemberState, VirtualServerState};
+use tidegate_proto::wire::{BackendHealth, BackendState, ExposedTool, MemberState};
 
 use crate::push::NodeState;
 
-/// The reports of all connected nodes as one. Many are looked up for one that is asked for: once for each node.
-#[derive(Debug, Default)]
+/// The reports of all connected nodes as one, folded where they are asked for.
+#[derive(Debug)]
 pub(crate) struct Reported<'a> {
-    backends: HashMap<&'a str, &'a BackendState>,
-    virtual_servers: HashMap<&'a str, Served<'a>>,
+    nodes: Vec<&'a NodeState>,
 }
 
 /// One virtual server as the nodes serve it.
@@ -25,47 +24,40 @@ pub(crate) struct Served<'a> {
 }
 
 impl<'a> Reported<'a> {
-    pub(crate) fn fold(nodes: impl Iterator<Item = &'a NodeState>) -> Self {
-        let mut reported = Self::default();
-        for node in nodes {
-            node.reported.backends.values().for_each(|state| reported.backend(state));
-            node.reported.virtual_servers.values().for_each(|state| reported.virtual_server(state));
-            node.tools.iter().for_each(|(id, tools)| reported.tools(id, tools));
-        }
-        reported
-    }
-
-    pub(crate) fn of_backend(&self, id: &str) -> Option<&'a BackendState> {
-        self.backends.get(id).copied()
-    }
-
-    pub(crate) fn of_virtual_server(&self, id: &str) -> Option<&Served<'a>> {
-        self.virtual_servers.get(id)
-    }
-
-    fn tools(&mut self, id: &'a str, tools: &'a [ExposedTool]) {
-        let served = self.virtual_servers.entry(id).or_default();
-        if !served.tools.iter().any(|known| std::ptr::eq(*known, tools)) {
-            served.tools.push(tools);
-        }
+    /// Nodes that have left have no say.
+    pub(crate) fn by(nodes: &'a [NodeState]) -> Self {
+        Self { nodes: nodes.iter().filter(|node| node.connected).collect() }
     }
 
     /// The worst wins; of equals the one checked last.
-    fn backend(&mut self, state: &'a BackendState) {
+    pub(crate) fn of_backend(&self, id: &str) -> Option<&'a BackendState> {
+        let states = self.nodes.iter().filter_map(|node| node.reported.backends.get(id));
         let weight = |s: &BackendState| (badness(s.health()), s.checked_unix_ms);
-        let worst = self.backends.entry(&state.id).or_insert(state);
-        if weight(state) > weight(worst) {
-            *worst = state;
-        }
+        states.reduce(|worst, state| if weight(state) > weight(worst) { state } else { worst })
     }
 
-    fn virtual_server(&mut self, state: &'a VirtualServerState) {
-        let served = self.virtual_servers.entry(&state.id).or_default();
-        served.urls.extend(state.urls.iter().map(String::as_str));
-        served.conflicts.extend(state.conflicts.iter().map(String::as_str));
-        for member in &state.members {
-            served.members.entry(&member.workload).or_default().push(member);
+    /// Whether a node has said anything of it.
+    pub(crate) fn knows_virtual_server(&self, id: &str) -> bool {
+        self.nodes.iter().any(|node| node.reported.virtual_servers.contains_key(id))
+    }
+
+    pub(crate) fn of_virtual_server(&self, id: &str) -> Option<Served<'a>> {
+        let mut served = None;
+        for node in &self.nodes {
+            let Some(state) = node.reported.virtual_servers.get(id) else { continue };
+            let served: &mut Served<'a> = served.get_or_insert_default();
+            served.urls.extend(state.urls.iter().map(String::as_str));
+            served.conflicts.extend(state.conflicts.iter().map(String::as_str));
+            for member in &state.members {
+                served.members.entry(&member.workload).or_default().push(member);
+            }
+            if let Some(tools) = node.tools.get(id)
+                && !served.tools.iter().any(|known| std::ptr::eq(*known, &**tools))
+            {
+                served.tools.push(tools);
+            }
         }
+        served
     }
 }
 
@@ -100,6 +92,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use tidegate_proto::push::report::Folded;
+    use tidegate_proto::wire::VirtualServerState;
 
     use super::*;
     use BackendHealth::{Degraded, Healthy, Unauthenticated, Unhealthy, Unknown};
@@ -126,7 +119,7 @@ mod tests {
             NodeState { reported: Arc::new(reported), ..node() }
         };
         let reports: Vec<_> = nodes.iter().map(report).collect();
-        let reported = Reported::fold(reports.iter());
+        let reported = Reported::by(&reports);
         assert_eq!(reported.of_backend("b").map(BackendState::health), Some(expected), "{nodes:?}");
     }
 
@@ -150,8 +143,8 @@ mod tests {
             NodeState { reported: Arc::new(Folded { virtual_servers, ..Folded::default() }), ..node() }
         };
         let nodes = [serving("http://b"), serving("http://a"), serving("http://b")];
-        let reported = Reported::fold(nodes.iter());
-        let urls: Vec<_> = reported.of_virtual_server("default/demo").unwrap().urls.iter().copied().collect();
+        let reported = Reported::by(&nodes);
+        let urls: Vec<_> = reported.of_virtual_server("default/demo").unwrap().urls.into_iter().collect();
         assert_eq!(urls, ["http://a", "http://b"]);
     }
 }

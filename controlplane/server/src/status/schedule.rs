@@ -1,7 +1,8 @@
 //! What is written, and when (spec 2.6.6): at once when somebody would act on it, at the object's interval when only details
-//! changed, and not at all when nothing changed. Takes the time, does no I/O.
+//! changed, one after the other, and not at all when nothing changed. Takes the time, does no I/O.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_controlplane_api::ObjectRef;
@@ -12,20 +13,24 @@ use super::{Condition, DiscoveredBackend, Status, Statuses};
 const RETRY: Duration = Duration::from_secs(5);
 const RETRY_AT_MOST: Duration = Duration::from_secs(60);
 
-/// Writes of statuses in which only details changed, of all objects together. What somebody would act on is not counted.
-const DETAILS_PER_MINUTE: u32 = 600;
+/// Between two writes of statuses in which only details changed, of all objects together: what the API server hardly notices, where a
+/// bundle of them would stand in the way of what matters.
+const DETAILS_EVERY: Duration = Duration::from_millis(100);
 
 /// What has been written. Times are since any fixed moment.
 #[derive(Debug, Default)]
 pub struct Schedule {
     written: BTreeMap<ObjectRef, Written>,
-    budget: Budget,
+    /// Statuses in which only details changed, those that have waited longest first.
+    details: VecDeque<(ObjectRef, Arc<Status>)>,
+    /// When the next one of them may be written.
+    details_at: Duration,
 }
 
 #[derive(Debug)]
 struct Written {
     /// Absent: what is there now is not known.
-    status: Option<Status>,
+    status: Option<Arc<Status>>,
     at: Duration,
     /// When it is to be tried again, after a failure.
     retry: Option<Duration>,
@@ -37,7 +42,7 @@ struct Written {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Write this status.
-    Put(ObjectRef, Box<Status>),
+    Put(ObjectRef, Arc<Status>),
     /// The object is gone, and its status goes with it.
     Remove(ObjectRef),
 }
@@ -56,7 +61,7 @@ impl Schedule {
     pub fn new(left: impl IntoIterator<Item = ObjectRef>) -> Self {
         let unknown = || Written { status: None, at: Duration::ZERO, retry: None, failures: 0 };
         let written = left.into_iter().map(|object| (object, unknown())).collect();
-        Self { written, budget: Budget::default() }
+        Self { written, ..Self::default() }
     }
 
     /// These have no status, whatever was written: they are other objects of the same names.
@@ -68,7 +73,7 @@ impl Schedule {
         }
     }
 
-    /// What to do now, taken as done; [`failed`](Self::failed) takes that back.
+    /// What to do now, taken as done; [`failed`](Self::failed) takes that back. What can wait is left to [`detail`](Self::detail).
     pub fn due(&mut self, now: Duration, present: &Statuses) -> Vec<Step> {
         let mut steps = Vec::new();
         let gone = |object: &ObjectRef, written: &Written| {
@@ -87,34 +92,44 @@ impl Schedule {
                 None | Some((_, Due::At(_))) => steps.push(self.put(now, object, status)),
             }
         }
-        // those that have waited longest
         details.sort_by_key(|(at, ..)| *at);
-        self.budget.refill(now);
-        for (_, object, status) in details {
-            if !self.budget.take() {
-                break;
-            }
-            steps.push(self.put(now, object, status));
-        }
+        self.details =
+            details.into_iter().map(|(_, object, status)| (object.clone(), Arc::clone(status))).collect();
         steps
     }
 
-    fn put(&mut self, now: Duration, object: &ObjectRef, status: &Status) -> Step {
+    /// One of the statuses that could wait, when it is its turn.
+    pub fn detail(&mut self, now: Duration) -> Option<Step> {
+        if now < self.details_at {
+            return None;
+        }
+        let (object, status) = self.details.pop_front()?;
+        self.details_at = now + DETAILS_EVERY;
+        Some(self.put(now, &object, &status))
+    }
+
+    /// When it is the turn of the next one that could wait.
+    pub fn next_detail(&self) -> Option<Duration> {
+        self.details.front().map(|_| self.details_at)
+    }
+
+    fn put(&mut self, now: Duration, object: &ObjectRef, status: &Arc<Status>) -> Step {
         // Until it is known to have worked, this goes on from the failures before.
         let before = self.written.get(object).filter(|written| written.retry.is_some());
         let failures = before.map_or(0, |written| written.failures);
-        let written = Written { status: Some(status.clone()), at: now, retry: None, failures };
+        let written = Written { status: Some(Arc::clone(status)), at: now, retry: None, failures };
         self.written.insert(object.clone(), written);
-        Step::Put(object.clone(), Box::new(status.clone()))
+        Step::Put(object.clone(), Arc::clone(status))
     }
 
-    /// When there is something to do if nothing changes until then. `details`: before that, nobody looks for mere details.
+    /// When to ask what is [`due`](Self::due) again if nothing changes until then. `details`: before that, nobody looks for mere details.
     pub fn next(&self, now: Duration, details: Duration, present: &Statuses) -> Option<Duration> {
         let due = |(object, written): (&ObjectRef, &Written)| match present.get(object) {
             Some(status) => match written.due(now, status) {
                 Due::Never => None,
                 Due::At(at) => Some(at),
-                Due::Details(at) => Some(at.max(self.budget.next(now)).max(details)),
+                // Those whose time has come wait for their turn already.
+                Due::Details(at) => Some(at).filter(|at| *at > now).map(|at| at.max(details)),
             },
             None => Some(written.retry.unwrap_or(now)),
         };
@@ -137,11 +152,11 @@ impl Schedule {
 
 impl Written {
     /// When the present status is to be written: never, while it is the one that is there.
-    fn due(&self, now: Duration, present: &Status) -> Due {
+    fn due(&self, now: Duration, present: &Arc<Status>) -> Due {
         match (&self.status, self.retry) {
             (_, Some(at)) => Due::At(at),
             (None, None) => Due::At(now),
-            (Some(status), None) if status == present => Due::Never,
+            (Some(status), None) if Arc::ptr_eq(status, present) || status == present => Due::Never,
             (Some(status), None) if !matters(status, present) => Due::Details(self.at + present.interval),
             (Some(_), None) => Due::At(now),
         }
@@ -152,44 +167,8 @@ impl Written {
 enum Due {
     Never,
     At(Duration),
-    /// Then at the earliest, within the budget.
+    /// Then at the earliest, and in its turn.
     Details(Duration),
-}
-
-/// What details may cost the API server: so many writes at once, and as many a minute.
-#[derive(Debug)]
-struct Budget {
-    left: u32,
-    /// When the last one came back.
-    since: Duration,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { left: DETAILS_PER_MINUTE, since: Duration::ZERO }
-    }
-}
-
-impl Budget {
-    const EACH: Duration = Duration::from_millis(60_000 / DETAILS_PER_MINUTE as u64);
-
-    fn refill(&mut self, now: Duration) {
-        let back = now.saturating_sub(self.since).as_millis() / Self::EACH.as_millis();
-        let back = u32::try_from(back).unwrap_or(u32::MAX);
-        self.left = self.left.saturating_add(back).min(DETAILS_PER_MINUTE);
-        self.since = if self.left == DETAILS_PER_MINUTE { now } else { self.since + Self::EACH * back };
-    }
-
-    fn take(&mut self) -> bool {
-        let some = self.left > 0;
-        self.left = self.left.saturating_sub(1);
-        some
-    }
-
-    /// When there is one.
-    fn next(&self, now: Duration) -> Duration {
-        if self.left > 0 { now } else { self.since + Self::EACH }
-    }
 }
 
 /// Whether somebody would act on the difference: anything but texts, counts and times.

@@ -1,6 +1,6 @@
 //! From reports of nodes to what is written, over virtual time.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
 
 use tidegate_controlplane_api::Store;
@@ -9,11 +9,11 @@ use tidegate_proto::push::report::Folded;
 use tidegate_proto::table::Table;
 use tidegate_proto::wire::{BackendHealth, BreakerState, MemberState, VirtualServerState};
 
+use super::present::Present;
 use super::schedule::{Schedule, Step};
-use super::transitions::Transitions;
 use super::*;
 use crate::pipeline::{Outcome, Pipeline};
-use crate::push::NodeState;
+use crate::push::{News, NodeState};
 use crate::source::Observation;
 
 const SITE: &str = "\
@@ -40,10 +40,10 @@ spec: {groupRef: {name: tools}, incomingAuth: {type: anonymous}}
 /// A control plane without sockets, threads and clock.
 struct Site {
     outcome: Arc<Outcome>,
-    memory: Transitions,
+    present: Present,
     schedule: Schedule,
     /// Statuses of the virtual server that were written, with their second.
-    written: Vec<(u64, Status)>,
+    written: Vec<(u64, Arc<Status>)>,
 }
 
 impl Site {
@@ -54,18 +54,21 @@ impl Site {
         let view = Some(Arc::new(ClusterView::of(&store)));
         pipeline.step(&Observation { view, diagnostics: Vec::new(), epoch: 0 }).expect("a first version");
         let outcome = Arc::clone(&*pipeline.outcomes().borrow());
-        Self { outcome, memory: Transitions::default(), schedule: Schedule::default(), written: Vec::new() }
+        Self { outcome, present: Present::default(), schedule: Schedule::default(), written: Vec::new() }
     }
 
     /// At a second, nodes say what they say.
     fn at(&mut self, second: u64, nodes: &[NodeState]) {
-        let mut statuses = statuses(&Facts::new(&self.outcome, nodes));
-        self.memory.stamp(&mut statuses, 1_780_000_000_000 + second * 1_000);
-        for step in self.schedule.due(Duration::from_secs(second), &statuses) {
+        let now = 1_780_000_000_000 + second * 1_000;
+        let facts = Facts::new(&self.outcome, nodes);
+        self.present.update(&self.outcome, &facts, &Arc::default(), &News::default(), now);
+        let mut steps = self.schedule.due(Duration::from_secs(second), self.present.statuses());
+        steps.extend(self.schedule.detail(Duration::from_secs(second)));
+        for step in steps {
             if let Step::Put(object, status) = step
                 && object.kind == Kind::VirtualMcpServer
             {
-                self.written.push((second, *status));
+                self.written.push((second, status));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tidegate_controlplane_api::ObjectRef;
 
-use super::{Condition, Status, Statuses};
+use super::{Condition, Status};
 
 /// The memory of one process.
 #[derive(Debug, Default)]
@@ -53,23 +53,32 @@ impl Transitions {
         }
     }
 
-    /// Stamps the conditions and remembers them; forgets objects that are gone. Returns the phases that changed.
-    pub(super) fn stamp(&mut self, statuses: &mut Statuses, now_unix_ms: u64) -> Vec<Turn> {
-        let mut before = std::mem::take(&mut self.objects);
-        let mut turns = Vec::new();
-        for (object, status) in statuses {
-            let known = before.remove(object).unwrap_or_default();
-            if known.phase != status.phase {
-                turns.push(Turn::new(object, known.phase, status));
-            }
-            let mut conditions = BTreeMap::new();
-            for condition in &mut status.conditions {
-                condition.since_unix_ms = since(&known, condition, now_unix_ms);
-                conditions.insert(condition.r#type.clone(), (condition.holds, condition.since_unix_ms));
-            }
-            self.objects.insert(object.clone(), Known { phase: status.phase, conditions });
+    /// Stamps the conditions of a status and remembers them. Returns the phase if it is another than before.
+    pub(super) fn stamp(
+        &mut self,
+        object: &ObjectRef,
+        status: &mut Status,
+        now_unix_ms: u64,
+    ) -> Option<Turn> {
+        let known = self.objects.remove(object).unwrap_or_default();
+        let turn = (known.phase != status.phase).then(|| Turn::new(object, known.phase, status));
+        let mut conditions = BTreeMap::new();
+        for condition in &mut status.conditions {
+            condition.since_unix_ms = since(&known, condition, now_unix_ms);
+            conditions.insert(condition.r#type.clone(), (condition.holds, condition.since_unix_ms));
         }
-        turns
+        self.objects.insert(object.clone(), Known { phase: status.phase, conditions });
+        turn
+    }
+
+    /// The object is gone.
+    pub(super) fn forget(&mut self, object: &ObjectRef) {
+        self.objects.remove(object);
+    }
+
+    /// Every object is gone that is none of these.
+    pub(super) fn retain(&mut self, is_there: impl Fn(&ObjectRef) -> bool) {
+        self.objects.retain(|object, _| is_there(object));
     }
 }
 
@@ -99,24 +108,26 @@ mod tests {
 
     use super::*;
 
-    fn check(memory: &mut Transitions, now: u64, holds: bool, message: &str, since: u64, turns: usize) {
+    fn group() -> ObjectRef {
+        ObjectRef::new(Kind::McpGroup, "default", "g")
+    }
+
+    fn check(memory: &mut Transitions, now: u64, holds: bool, message: &str, since: u64, turns: bool) {
         let mut status = Status::of(&ObjectStatus::new(if holds { Phase::Ready } else { Phase::Failed }, ""));
         status.set("Ready", holds, "Reason", message);
-        let mut statuses = Statuses::from([(ObjectRef::new(Kind::McpGroup, "default", "g"), status)]);
-        assert_eq!(memory.stamp(&mut statuses, now).len(), turns);
-        let status = statuses.into_values().next().unwrap();
+        assert_eq!(memory.stamp(&group(), &mut status, now).is_some(), turns);
         assert_eq!(status.condition("Ready").unwrap().since_unix_ms, since);
     }
 
     #[test]
     fn the_time_of_a_condition_moves_only_with_its_status() {
         let mut memory = Transitions::default();
-        check(&mut memory, 10, true, "a", 10, 1);
-        check(&mut memory, 20, true, "a", 10, 0);
-        check(&mut memory, 30, true, "another message", 10, 0);
-        check(&mut memory, 40, false, "a", 40, 1);
-        check(&mut memory, 50, false, "a", 40, 0);
-        assert!(memory.stamp(&mut Statuses::new(), 60).is_empty());
-        check(&mut memory, 70, false, "gone and back", 70, 1);
+        check(&mut memory, 10, true, "a", 10, true);
+        check(&mut memory, 20, true, "a", 10, false);
+        check(&mut memory, 30, true, "another message", 10, false);
+        check(&mut memory, 40, false, "a", 40, true);
+        check(&mut memory, 50, false, "a", 40, false);
+        memory.forget(&group());
+        check(&mut memory, 70, false, "gone and back", 70, true);
     }
 }

@@ -7,6 +7,7 @@ use tidegate_proto::table::{EntryKey, Member as TableMember, VirtualServer, Virt
 use super::facts::{Facts, url};
 use super::member::{Member, Standing};
 use super::phase::{Judgement, Phase, Situation, judge};
+use super::reported::Served;
 use super::{DiscoveredBackend, INTERVAL, Serving, Status};
 
 /// Conditions of compile that say why a virtual server is refused, the first in order of work (spec 2.6.1).
@@ -15,8 +16,16 @@ const GATES: [&str; 4] = ["PodTemplateSpecValid", "GroupRefValidated", "AuthConf
 pub(super) fn status(facts: &Facts<'_>, object: &ObjectRef, compiled: &ObjectStatus) -> Status {
     let id = VirtualServerId::new(&object.namespace, &object.name);
     let published = facts.virtual_server(&id);
-    let folded = published.map(|server| members(facts, server)).unwrap_or_default();
-    let judgement = judge(&situation(facts, &id, compiled, published.is_some(), &folded));
+    let served = facts.reported.of_virtual_server(&id.to_string());
+    let folded = published.map(|server| members(facts, server, served.as_ref())).unwrap_or_default();
+    let situation = Situation {
+        published: published.is_some(),
+        // Between an edit and its verdicts no node is current; those that served it before still do.
+        served: facts.any_current || served.is_some(),
+        members: folded.iter().map(|(_, member)| member.standing).collect(),
+        ..gates(facts, &id, compiled)
+    };
+    let judgement = judge(&situation);
     let mut status = Status {
         phase: judgement.phase.as_str(),
         message: judgement.message.clone(),
@@ -47,13 +56,8 @@ fn conclude(status: &mut Status, judgement: Judgement) {
     }
 }
 
-fn situation<'a>(
-    facts: &Facts<'a>,
-    id: &VirtualServerId,
-    compiled: &'a ObjectStatus,
-    published: bool,
-    folded: &[(&TableMember, Member)],
-) -> Situation<'a> {
+/// What compile has against it.
+fn gates<'a>(facts: &Facts<'a>, id: &VirtualServerId, compiled: &'a ObjectStatus) -> Situation<'a> {
     let reason = compiled.message.as_str();
     let withheld = facts.withheld(&EntryKey::VirtualServer(id.clone()));
     Situation {
@@ -61,15 +65,15 @@ fn situation<'a>(
             withheld.map(|w| w.reason.as_str()).filter(|_| compiled.phase != compile::Phase::Pending)
         }),
         waiting: (compiled.phase == compile::Phase::Pending).then_some(reason),
-        published,
-        // Between an edit and its verdicts no node is current; those that served it before still do.
-        served: facts.any_current || facts.reported.of_virtual_server(&id.to_string()).is_some(),
-        members: folded.iter().map(|(_, member)| member.standing).collect(),
+        ..Situation::default()
     }
 }
 
-fn members<'a>(facts: &Facts<'_>, server: &'a VirtualServer) -> Vec<(&'a TableMember, Member)> {
-    let served = facts.reported.of_virtual_server(&server.id.to_string());
+fn members<'a>(
+    facts: &Facts<'_>,
+    server: &'a VirtualServer,
+    served: Option<&Served<'_>>,
+) -> Vec<(&'a TableMember, Member)> {
     let fold = |member: &'a TableMember| {
         let seen = served.map(|served| served.member(&member.workload)).unwrap_or_default();
         let unprobed = !server.health.probe_remote && facts.is_remote(&member.backend);

@@ -6,8 +6,8 @@ use futures_util::{StreamExt, stream};
 use tidegate_controlplane_api::ObjectRef;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::board::Changes;
-use super::{Board, ClusterWriter, DirWriter, INTERVAL, Picture, Schedule, Step};
+use super::board::{Changes, Look};
+use super::{Board, ClusterWriter, DirWriter, INTERVAL, Picture, Schedule, Statuses, Step};
 use crate::cluster::CONCURRENCY;
 
 /// From a change to the look: nodes have their tables first, and a burst of reports becomes one.
@@ -90,7 +90,7 @@ async fn reign(board: &Board, writer: &StatusWriter, changes: &mut Changes) -> b
     if let StatusWriter::Cluster(writer) = writer {
         // Whoever leads at once has listed nothing yet, and would take what is on record for nothing.
         while !board.has_listed() {
-            if !changes.next(Instant::now()).await {
+            if changes.next(Instant::now()).await.is_none() {
                 return false;
             }
         }
@@ -113,58 +113,79 @@ async fn reign(board: &Board, writer: &StatusWriter, changes: &mut Changes) -> b
     let mut schedule = Schedule::new(left);
     let mut said = None;
     let epoch = Instant::now();
+    let (mut look, mut details) = (Look::Thorough, Duration::ZERO);
     while writer.is_our_turn() {
         tokio::time::sleep(PACE).await;
         // Seen from here on: what changes while we look leads to another look.
-        changes.seen();
-        let next = round(board, writer, &mut schedule, &mut said, epoch).await;
-        let details = epoch + next.details;
-        tokio::time::sleep(next.busy * (SHARE - 1)).await;
-        let goes_on = tokio::select! {
-            more = changes.next(details) => more,
-            () = at(next.due.map(|due| epoch + due)) => true,
-        };
-        if !goes_on {
-            return false;
+        changes.seen(look);
+        let now = epoch.elapsed();
+        let next = round(board, writer, look, &mut schedule, &mut said, epoch).await;
+        if look == Look::Thorough || now >= details {
+            details = now + next.interval.max(next.busy * SHARE_OF_DETAILS);
         }
+        tokio::time::sleep(next.busy * (SHARE - 1)).await;
+        let due = next.statuses.and_then(|statuses| schedule.next(epoch.elapsed(), details, &statuses));
+        let more = loop {
+            tokio::select! {
+                biased;
+                more = changes.next(epoch + details) => break more,
+                () = at(due.map(|due| epoch + due)) => break Some(Look::AtNews),
+                () = at(schedule.next_detail().map(|turn| epoch + turn)) => {
+                    let step = schedule.detail(epoch.elapsed());
+                    write(writer, &mut schedule, step.into_iter().collect(), &mut said, epoch).await;
+                }
+            }
+        };
+        let Some(more) = more else { return false };
+        look = more;
     }
     true
 }
 
-/// When to look again.
+/// What a look means for the next one.
 struct Next {
-    /// If nothing changes, since the beginning; none: then there is nothing to do.
-    due: Option<Duration>,
-    /// If only details change, likewise.
-    details: Duration,
+    /// What is to be written was taken from these; none while nothing is known.
+    statuses: Option<Statuses>,
+    /// The shortest at which a status is written again for details.
+    interval: Duration,
     /// How long looking took. Writing is the API server's time, and no reason to rest.
     busy: Duration,
 }
 
-/// One look.
+/// One look, and what is due then.
 async fn round(
     board: &Board,
     writer: &StatusWriter,
+    look: Look,
     schedule: &mut Schedule,
     said: &mut Option<Instant>,
     epoch: Instant,
 ) -> Next {
     // Without the nodes: what is looked at by somebody has to be copied when a node reports.
     let started = Instant::now();
-    let Picture { outcome, statuses, .. } = tokio::task::block_in_place(|| board.look());
-    let looked = started.elapsed();
+    let Picture { outcome, statuses, .. } = tokio::task::block_in_place(|| board.look(look));
     let interval = statuses.values().map(|status| status.interval).min().unwrap_or(INTERVAL).max(DETAILS);
-    let now = epoch.elapsed();
     // Before the first listing nothing is known, and what is not known is not gone.
     if matches!(writer, StatusWriter::Nowhere) || outcome.compiled.is_none() {
-        return Next { due: None, details: now + interval, busy: looked };
+        return Next { statuses: None, interval, busy: started.elapsed() };
     }
     if let StatusWriter::Cluster(writer) = writer {
         schedule.forget(writer.bare());
     }
-    let due = schedule.due(now, &statuses);
+    let due = schedule.due(epoch.elapsed(), &statuses);
     let busy = started.elapsed();
-    let mut writes = stream::iter(due)
+    write(writer, schedule, due, said, epoch).await;
+    Next { statuses: Some(statuses), interval, busy }
+}
+
+async fn write(
+    writer: &StatusWriter,
+    schedule: &mut Schedule,
+    steps: Vec<Step>,
+    said: &mut Option<Instant>,
+    epoch: Instant,
+) {
+    let mut writes = stream::iter(steps)
         .map(|step| async move { (writer.carry_out(&step).await, step) })
         .buffer_unordered(CONCURRENCY);
     let mut failed = Vec::new();
@@ -178,8 +199,6 @@ async fn round(
         schedule.failed(epoch.elapsed(), step.object());
     }
     log(&failed, schedule, said);
-    let rest = busy * SHARE_OF_DETAILS;
-    Next { due: schedule.next(now, now + rest, &statuses), details: now + interval.max(rest), busy }
 }
 
 /// One line for all failures of a round, as a full disk fails them all, and at most one a minute. `said`: when, while it lasts.
@@ -197,7 +216,7 @@ fn log(failed: &[(Step, String)], schedule: &Schedule, said: &mut Option<Instant
 }
 
 async fn first_report(board: &Board, changes: &mut Changes) {
-    while !board.has_reports() && changes.next(Instant::now()).await {}
+    while !board.has_reports() && changes.next(Instant::now()).await.is_some() {}
 }
 
 async fn at(time: Option<Instant>) {

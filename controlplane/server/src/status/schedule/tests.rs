@@ -28,7 +28,7 @@ fn status(word: Word, checked_unix_ms: u64) -> Status {
 }
 
 fn of(status: Status) -> Statuses {
-    Statuses::from([(demo(), status)])
+    Statuses::unit(demo(), Arc::new(status))
 }
 
 /// A schedule that has written a ready backend at second 0.
@@ -38,10 +38,17 @@ fn written() -> Schedule {
     schedule
 }
 
+/// All that is written now.
+fn steps(schedule: &mut Schedule, now: Duration, statuses: &Statuses) -> Vec<Step> {
+    let mut steps = schedule.due(now, statuses);
+    steps.extend(schedule.detail(now));
+    steps
+}
+
 /// Writes by second, when each second has the status that `at` says.
 fn writes(schedule: &mut Schedule, seconds: u64, at: impl Fn(u64) -> Status) -> Vec<u64> {
     let now = Duration::from_secs;
-    (1..=seconds).filter(|second| !schedule.due(now(*second), &of(at(*second))).is_empty()).collect()
+    (1..=seconds).filter(|second| !steps(schedule, now(*second), &of(at(*second))).is_empty()).collect()
 }
 
 #[test]
@@ -65,7 +72,7 @@ fn what_somebody_would_act_on_is_written_at_once() {
         let mut changed = status(Word::Ready, 1);
         change(&mut changed);
         let steps = written().due(Duration::from_millis(1), &of(changed.clone()));
-        assert_eq!(steps, [Step::Put(demo(), Box::new(changed))], "{what}");
+        assert_eq!(steps, [Step::Put(demo(), Arc::new(changed))], "{what}");
     };
     let backend = |status: &mut Status, change: &dyn Fn(&mut DiscoveredBackend)| {
         change(&mut status.serving.as_mut().unwrap().backends[0]);
@@ -129,27 +136,41 @@ fn writes_that_go_on_failing_are_tried_ever_later() {
 }
 
 #[test]
-fn details_of_many_objects_are_written_in_turn_and_so_many_a_minute() {
-    let count = DETAILS_PER_MINUTE as usize + 10;
+fn details_of_many_objects_are_written_one_by_one() {
     let object = |i: usize| ObjectRef::new(Kind::VirtualMcpServer, "default", &format!("v{i}"));
-    let all = |at| -> Statuses { (0..count).map(|i| (object(i), status(Word::Ready, at))).collect() };
+    let all = |word, at| -> Statuses { (0..100).map(|i| (object(i), Arc::new(status(word, at)))).collect() };
     let second = Duration::from_secs;
     let mut schedule = Schedule::default();
-    assert_eq!(schedule.due(second(0), &all(1)).len(), count, "the first write of each is not a detail");
-
-    let first = schedule.due(second(10), &all(2));
-    assert_eq!(first.len(), DETAILS_PER_MINUTE as usize);
-    assert_eq!(schedule.next(second(10), Duration::ZERO, &all(2)), Some(second(10) + Budget::EACH));
     assert_eq!(
-        schedule.next(second(10), second(25), &all(2)),
+        schedule.due(second(0), &all(Word::Ready, 1)).len(),
+        100,
+        "the first write of each is no detail"
+    );
+    assert_eq!(schedule.next_detail(), None);
+
+    assert_eq!(schedule.due(second(10), &all(Word::Ready, 2)), []);
+    let first = schedule.detail(second(10)).expect("it is its turn");
+    assert_eq!(schedule.detail(second(10)), None);
+    assert_eq!(schedule.next_detail(), Some(second(10) + DETAILS_EVERY));
+    assert_eq!(schedule.next(second(10), second(12), &all(Word::Ready, 2)), None, "all the others wait");
+    let later = schedule.detail(second(10) + DETAILS_EVERY).expect("the next");
+    assert_ne!(first.object(), later.object());
+
+    assert_eq!(schedule.due(second(11), &all(Word::Ready, 3)), []);
+    let next = schedule.detail(second(11)).expect("the next");
+    let Step::Put(of, newest) = &next else { panic!("{next:?}") };
+    assert!(of != first.object() && of != later.object(), "those that have waited longest");
+    assert_eq!(**newest, status(Word::Ready, 3));
+    assert_eq!(
+        schedule.next(second(11), second(25), &all(Word::Ready, 3)),
         Some(second(25)),
         "in a bundle, where looking is dear"
     );
-    let written = schedule.due(second(11), &all(2));
-    assert_eq!(written.len(), 10, "as many as came back in a second");
-    assert!(written.iter().all(|step| !first.contains(step)), "those that have waited longest");
-    assert_eq!(schedule.due(second(20), &all(3)).len(), 90);
 
-    let broken: Statuses = (0..count).map(|i| (object(i), status(Word::Unavailable, 4))).collect();
-    assert_eq!(schedule.due(second(20), &broken).len(), count, "what matters is written at once");
+    assert_eq!(
+        schedule.due(second(12), &all(Word::Unavailable, 4)).len(),
+        100,
+        "what matters is written at once"
+    );
+    assert_eq!(schedule.next_detail(), None);
 }
