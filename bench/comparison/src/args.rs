@@ -50,6 +50,10 @@ pub(crate) struct Args {
     /// Count user-space instructions per request too (callgrind, slow)
     #[arg(long)]
     pub(crate) instructions: bool,
+    /// Count both and measure hardly anything: all scenarios that are counted, in one short round; where --targets names
+    /// nobody, of tidegate and nginx
+    #[arg(long, conflicts_with_all = ["quick", "full", "rounds", "millis", "syscalls", "instructions"])]
+    pub(crate) counts: bool,
     /// List the scenarios and the targets that each of them has, and end
     #[arg(long)]
     pub(crate) list: bool,

@@ -35,9 +35,10 @@ impl TryFrom<Args> for Plan {
     type Error = anyhow::Error;
 
     fn try_from(args: Args) -> anyhow::Result<Self> {
-        let set = match (args.quick, args.full) {
-            (true, _) => Set::Quick,
-            (_, true) => Set::Full,
+        let set = match (args.quick, args.full, args.counts) {
+            (true, _, _) => Set::Quick,
+            (_, true, _) => Set::Full,
+            (_, _, true) => Set::Counts,
             _ => Set::Default,
         };
         let wanted =
@@ -71,8 +72,8 @@ impl TryFrom<Args> for Plan {
             warmup: measured / 5,
             measured,
             idle: args.idle.unwrap_or(idle),
-            syscalls: args.syscalls,
-            instructions: args.instructions,
+            syscalls: args.syscalls || args.counts,
+            instructions: args.instructions || args.counts,
             out: args.out,
             binaries,
         })

@@ -139,7 +139,14 @@ impl Run<'_> {
         let mut outcome = Outcome { left_out, broken, ..Outcome::new(scenario) };
         for (target, rounds) in part.into_iter().zip(rounds) {
             self.bar.set_message(format!("{}: counts of {}", scenario.name, target.name));
-            let counts = counts::of(self.plan, stage, scenario, target)?;
+            let counts = match counts::of(self.plan, stage, scenario, target) {
+                Ok(counts) => counts,
+                Err(error) => {
+                    stop::check()?;
+                    outcome.broken.insert(target.name.clone(), format!("{error:#}"));
+                    Counts::default()
+                }
+            };
             outcome.targets.push(OfTarget { name: target.name.clone(), rounds, idle: None, counts });
         }
         Ok(outcome)

@@ -11,6 +11,8 @@ pub(crate) enum Set {
     Quick,
     Default,
     Full,
+    /// Of all scenarios those that are counted.
+    Counts,
 }
 
 /// How clients speak to the target; the backends always speak plain HTTP/1.1.
@@ -73,12 +75,17 @@ impl Set {
             Self::Quick => (3, 1_500, 1_000),
             Self::Default => (3, 1_000, 2_000),
             Self::Full => (5, 3_000, 10_000),
+            Self::Counts => (1, 100, 0),
         }
     }
 
     /// Who takes part where nobody is named.
     pub(crate) fn targets(self) -> &'static [Name] {
-        if self == Self::Quick { &[Name::Direct, Name::Tidegate, Name::Nginx] } else { &Name::ALL }
+        match self {
+            Self::Quick => &[Name::Direct, Name::Tidegate, Name::Nginx],
+            Self::Counts => &[Name::Tidegate, Name::Nginx],
+            Self::Default | Self::Full => &Name::ALL,
+        }
     }
 }
 
@@ -182,8 +189,11 @@ pub(crate) fn of(set: Set) -> Vec<Scenario> {
         Scenario::small("idle-sessions").beside(Beside::IdleSessions),
         Scenario::small("idle-streams").beside(Beside::IdleStreams),
     ]);
-    if set == Set::Full {
+    if set != Set::Default {
         scenarios.extend(further());
+    }
+    if set == Set::Counts {
+        scenarios.retain(|scenario| scenario.counted);
     }
     scenarios
 }
@@ -193,7 +203,7 @@ fn further() -> Vec<Scenario> {
     let mut scenarios = vec![
         Scenario::small("call-64-bytes-256-sessions").sessions(256),
         Scenario::small("call-64-bytes-2048-sessions").sessions(2048),
-        Scenario::small("call-64-bytes-4-backends").over(4),
+        Scenario::small("call-64-bytes-4-backends").over(4).counted(),
         Scenario::call("call-16-kib-4-backends", "echo", argument(16 << 10)).over(4),
         Scenario { name: "session-4-backends".into(), ..session().over(4) },
         Scenario {
@@ -219,7 +229,7 @@ fn sse() -> Scenario {
 }
 
 fn session() -> Scenario {
-    Scenario { method: "session", ..Scenario::small("session") }
+    Scenario { method: "session", ..Scenario::small("session") }.counted()
 }
 
 /// Prints scenarios and who takes part.
