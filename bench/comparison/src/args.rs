@@ -16,7 +16,7 @@ pub(crate) struct Args {
     /// A few scenarios of direct, tidegate and nginx, in under two minutes
     #[arg(long, conflicts_with = "full")]
     pub(crate) quick: bool,
-    /// All scenarios, longer rounds: about an hour and a half
+    /// All scenarios, longer rounds: some 35 minutes
     #[arg(long)]
     pub(crate) full: bool,
     /// Where the report goes

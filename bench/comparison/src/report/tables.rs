@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::counts::Instructions;
+use crate::idle::Idle;
 use crate::results::{OfTarget, Outcome, Results, Sample};
 use crate::stats::Spread;
 
@@ -40,6 +41,10 @@ pub(super) fn all(results: &Results) -> Vec<(String, String)> {
             t.spread(|s| s.rss_kib.map(|kib| kib as f64 / 1024.0)).map(|s| format!("{:.1}", s.median))
         }),
         table("Idle: KiB for each session (how many sessions and streams; MiB before)", &|_, t| idle(t)),
+        table("Idle: memory after all were closed, in relation to before", &|_, t| {
+            Spread::of(t.idle.iter().map(Idle::kept)).map(ratio)
+        }),
+        ("Against the number of virtual servers, ten backends each".into(), virtual_servers(results)),
         table("Bytes of an answer's body", &|_, t| {
             t.spread(|s| Some(s.load.bytes_per_request)).map(|s| format!("{:.0}", s.median))
         }),
@@ -152,10 +157,33 @@ fn table(results: &Results, cell: &dyn Fn(&Outcome, &OfTarget) -> Option<String>
     text
 }
 
+/// What a call costs the gateway and what it takes of memory, in relation to the first of these scenarios.
+fn virtual_servers(results: &Results) -> String {
+    let scaled: Vec<_> =
+        results.outcomes.iter().filter(|o| o.scenario.virtual_servers_called.is_some()).collect();
+    let Some(first) = scaled.first() else { return String::new() };
+    let mut text =
+        head("scenario", &["CPU per call, of the first", "nginx meanwhile", "MiB data plane", "MiB both"]);
+    for outcome in &scaled {
+        let Some(gateway) = outcome.target("tidegate") else { continue };
+        let cpu = |name| outcome.against(first, name, |s| s.cpu_us).map(ratio).unwrap_or_default();
+        let mib = |of: fn(&Sample) -> Option<u64>| {
+            let spread = gateway.spread(|s| of(s).map(|kib| kib as f64 / 1024.0));
+            spread.map(|s| format!("{:.1}", s.median)).unwrap_or_default()
+        };
+        let (serving, all) = (mib(|s| s.serving_kib), mib(|s| s.rss_kib));
+        let cells = [&outcome.scenario.name, &cpu("tidegate"), &cpu("nginx"), &serving, &all];
+        // writing to a string does not fail
+        let _ = writeln!(text, "| {} |", cells.map(String::as_str).join(" | "));
+    }
+    text
+}
+
 fn idle(target: &OfTarget) -> Option<String> {
-    let idle = target.idle.as_ref()?;
-    let before = idle.before_kib as f64 / 1024.0;
-    Some(format!("{:.2} ({}, {}; {before:.1})", idle.kib_each(), idle.sessions, idle.streams))
+    let last = target.idle.last()?;
+    let each = ratio(Spread::of(target.idle.iter().map(Idle::kib_each))?);
+    let before = last.before_kib as f64 / 1024.0;
+    Some(format!("{each} ({}, {}; {before:.1})", last.sessions, last.streams))
 }
 
 fn ratio(spread: Spread) -> String {
