@@ -16,7 +16,7 @@ pub(crate) struct Args {
     /// A few scenarios of direct, tidegate and nginx, in under two minutes
     #[arg(long, conflicts_with = "full")]
     pub(crate) quick: bool,
-    /// All scenarios, longer rounds: about an hour and a half
+    /// All scenarios, longer rounds: some 35 minutes
     #[arg(long)]
     pub(crate) full: bool,
     /// Where the report goes
@@ -50,6 +50,10 @@ pub(crate) struct Args {
     /// Count user-space instructions per request too (callgrind, slow)
     #[arg(long)]
     pub(crate) instructions: bool,
+    /// Count both and measure hardly anything: all scenarios that are counted, in one short round; where --targets names
+    /// nobody, of tidegate and nginx
+    #[arg(long, conflicts_with_all = ["quick", "full", "rounds", "millis", "syscalls", "instructions"])]
+    pub(crate) counts: bool,
     /// List the scenarios and the targets that each of them has, and end
     #[arg(long)]
     pub(crate) list: bool,

@@ -30,6 +30,12 @@ impl Binaries {
         Ok(Self { folder })
     }
 
+    /// None at all, for what only reads a plan.
+    #[cfg(test)]
+    pub(crate) fn nowhere() -> Self {
+        Self { folder: PathBuf::new() }
+    }
+
     /// One of ours.
     pub(crate) fn ours(&self, name: &str) -> PathBuf {
         self.folder.join(name)

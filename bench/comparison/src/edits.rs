@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::manifests;
+use crate::manifests::{self, FIRST};
 
 /// Between two changes.
 const EVERY: Duration = Duration::from_millis(20);
@@ -17,11 +17,12 @@ pub(crate) fn edit(folder: &Path, backend: &str, stop: &AtomicBool) -> std::io::
     let mut made = 0;
     while !stop.load(Ordering::Relaxed) {
         if made % 2 == 0 {
-            manifests::replace(folder, "vmcp.yaml", &manifests::virtual_server(30 + u64::from(made % 7)))?;
+            let changed = manifests::virtual_server(FIRST, 30 + u64::from(made % 7));
+            manifests::replace(folder, &format!("{FIRST}-vmcp.yaml"), &changed)?;
         } else if coming.exists() {
             std::fs::remove_file(&coming)?;
         } else {
-            manifests::replace(folder, "coming.yaml", &manifests::server("coming", backend))?;
+            manifests::replace(folder, "coming.yaml", &manifests::server(FIRST, "coming", backend))?;
         }
         made += 1;
         thread::sleep((start + EVERY * made).saturating_duration_since(Instant::now()));

@@ -50,7 +50,9 @@ pub(crate) fn command(binaries: &Binaries, scenario: &Scenario, aim: &Aim) -> Co
     command.args(["--method", scenario.method, "--json", "--allow-failures", "--same"]);
     command.args(["--timeout", "60s", "--wait", "20s"]);
     command.args(["--args", &scenario.arguments, "--sessions", &scenario.sessions.to_string()]);
-    command.args(["--url", &aim.url]);
+    for url in &aim.urls {
+        command.args(["--url", url]);
+    }
     for tool in &aim.tools {
         command.args(["--tool", tool]);
     }
@@ -108,7 +110,10 @@ impl Holder {
         streams: bool,
     ) -> anyhow::Result<Self> {
         let mut command = Command::new(binaries.ours("tidegate-load"));
-        command.args(["--hold", "--url", &aim.url, "--sessions", &sessions.to_string(), "--timeout", "60s"]);
+        command.args(["--hold", "--sessions", &sessions.to_string(), "--timeout", "60s"]);
+        for url in &aim.urls {
+            command.args(["--url", url]);
+        }
         if streams {
             command.arg("--streams");
         }

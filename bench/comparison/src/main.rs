@@ -8,6 +8,7 @@ mod args;
 mod binaries;
 mod counts;
 mod edits;
+mod estimate;
 mod idle;
 mod load;
 mod machine;
@@ -45,6 +46,9 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 fn compare(plan: &plan::Plan) -> anyhow::Result<ExitCode> {
+    let minutes = estimate::of(plan).as_secs().div_ceil(60);
+    let (scenarios, targets) = (plan.scenarios.len(), plan.targets.len() + plan.given.len());
+    eprintln!("{scenarios} scenarios, {targets} targets: about {minutes} min");
     let results = run::run(plan)?;
     let folder = report::write(&results, &plan.out)?;
     print!("{}", report::summary(&results));

@@ -21,9 +21,10 @@ pub(crate) fn fetch(addr: &str, path: &str, body: Option<&str>) -> std::io::Resu
     Ok(answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
 }
 
-/// The value of a sample, named as it stands with its labels.
-pub(crate) fn sample(text: &str, name: &str) -> Option<f64> {
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+/// The sum of all samples that begin so.
+pub(crate) fn sum(text: &str, begin: &str) -> f64 {
+    let samples = text.lines().filter(|line| line.starts_with(begin));
+    samples.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
 }
 
 #[cfg(test)]
@@ -31,10 +32,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sample_is_found_by_its_whole_name() {
+    fn samples_with_any_labels_are_summed() {
         let text = "# HELP a b\na{x=\"1\"} 3\na{x=\"12\"} 4\nab 5\n";
-        assert_eq!(sample(text, "a{x=\"12\"}"), Some(4.0));
-        assert_eq!(sample(text, "ab"), Some(5.0));
-        assert_eq!(sample(text, "a"), None);
+        assert_eq!(sum(text, "a{"), 7.0);
     }
 }

@@ -8,7 +8,7 @@ use anyhow::ensure;
 
 use crate::args::Args;
 use crate::binaries::Binaries;
-use crate::scenario::{self, Scenario, Set};
+use crate::scenario::{self, Backends, Scenario, Set};
 use crate::target::{Given, Name};
 
 /// The whole run.
@@ -31,20 +31,49 @@ pub(crate) struct Plan {
     pub(crate) binaries: Binaries,
 }
 
+/// It answers some thirty calls a second: a shorter time would see none of sixty-four that wait.
+const LEAST_FASTMCP: Duration = Duration::from_secs(3);
+
+impl Plan {
+    /// What scenarios are played on, in their order: those over the same backends together.
+    pub(crate) fn stages(&self) -> Vec<Backends> {
+        let mut stages: Vec<Backends> = Vec::new();
+        for scenario in &self.scenarios {
+            if !stages.contains(&scenario.backends) {
+                stages.push(scenario.backends);
+            }
+        }
+        stages
+    }
+
+    /// The measured time of a round.
+    pub(crate) fn measured_of(&self, target: Option<Name>) -> Duration {
+        let least = if target == Some(Name::Fastmcp) { LEAST_FASTMCP } else { Duration::ZERO };
+        self.measured.max(least)
+    }
+}
+
 impl TryFrom<Args> for Plan {
     type Error = anyhow::Error;
 
     fn try_from(args: Args) -> anyhow::Result<Self> {
-        let set = match (args.quick, args.full) {
-            (true, _) => Set::Quick,
-            (_, true) => Set::Full,
+        Self::new(args, Binaries::beside_this()?)
+    }
+}
+
+impl Plan {
+    /// What the arguments say, with these programs.
+    pub(crate) fn new(args: Args, binaries: Binaries) -> anyhow::Result<Self> {
+        let set = match (args.quick, args.full, args.counts) {
+            (true, _, _) => Set::Quick,
+            (_, true, _) => Set::Full,
+            (_, _, true) => Set::Counts,
             _ => Set::Default,
         };
         let wanted =
             |s: &Scenario| args.only.is_empty() || args.only.iter().any(|o| s.name.contains(o.as_str()));
         let scenarios: Vec<_> = scenario::of(set).into_iter().filter(wanted).collect();
         ensure!(!scenarios.is_empty(), "--only leaves no scenario");
-        let binaries = Binaries::beside_this()?;
         let named = if args.targets.is_empty() { set.targets().to_vec() } else { args.targets };
         let (mut targets, mut missing) = (Vec::new(), Vec::new());
         for name in named {
@@ -71,8 +100,8 @@ impl TryFrom<Args> for Plan {
             warmup: measured / 5,
             measured,
             idle: args.idle.unwrap_or(idle),
-            syscalls: args.syscalls,
-            instructions: args.instructions,
+            syscalls: args.syscalls || args.counts,
+            instructions: args.instructions || args.counts,
             out: args.out,
             binaries,
         })

@@ -45,7 +45,8 @@ pub(crate) struct Outcome {
 pub(crate) struct OfTarget {
     pub(crate) name: String,
     pub(crate) rounds: Vec<Sample>,
-    pub(crate) idle: Option<Idle>,
+    /// In each round of a scenario that is idle.
+    pub(crate) idle: Vec<Idle>,
     pub(crate) counts: Counts,
 }
 
@@ -55,6 +56,8 @@ pub(crate) struct Sample {
     /// Of all processes together, per request; none of the direct target.
     pub(crate) cpu_us: Option<f64>,
     pub(crate) rss_kib: Option<u64>,
+    /// Of these, what the processes take that clients speak to: of the gateway, its data plane alone.
+    pub(crate) serving_kib: Option<u64>,
     /// Changes of the manifests that were made meanwhile.
     pub(crate) edits: Option<u64>,
     pub(crate) load: Report,
@@ -104,6 +107,18 @@ impl Outcome {
         Spread::of(ratios.collect::<Option<Vec<_>>>()?)
     }
 
+    /// A value of one target in relation to the same target's in another scenario, round by round.
+    pub(crate) fn against(
+        &self,
+        other: &Self,
+        name: &str,
+        value: impl Fn(&Sample) -> Option<f64>,
+    ) -> Option<Spread> {
+        let (a, b) = (self.target(name)?, other.target(name)?);
+        let ratios = a.rounds.iter().zip(&b.rounds).map(|(a, b)| Some(value(a)? / value(b)?));
+        Spread::of(ratios.collect::<Option<Vec<_>>>()?)
+    }
+
     /// What a target adds to a value in comparison with the direct one in the same round.
     pub(crate) fn added(&self, name: &str, value: impl Fn(&Sample) -> f64) -> Option<Spread> {
         let (a, b) = (self.target(name)?, self.target("direct")?);
@@ -117,7 +132,7 @@ impl OfTarget {
     }
 
     pub(crate) fn failures(&self) -> u64 {
-        let idle = self.idle.as_ref().map_or(0, |idle| idle.failed);
+        let idle = self.idle.iter().map(|idle| idle.failed).sum::<u64>();
         self.rounds.iter().map(|sample| sample.load.failed).sum::<u64>() + idle
     }
 
@@ -129,6 +144,6 @@ impl OfTarget {
     /// The first failure of all.
     pub(crate) fn example(&self) -> Option<&str> {
         let of_load = self.rounds.iter().find_map(|sample| sample.load.examples.values().next());
-        of_load.or_else(|| self.idle.as_ref()?.example.as_ref()).map(String::as_str)
+        of_load.or_else(|| self.idle.iter().find_map(|idle| idle.example.as_ref())).map(String::as_str)
     }
 }

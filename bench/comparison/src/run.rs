@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use nix::sys::resource::{Resource, setrlimit};
@@ -18,15 +18,12 @@ use crate::results::{OfTarget, Outcome, Results, Sample};
 use crate::scenario::{Backends, Beside, Scenario};
 use crate::stage::Stage;
 use crate::stop;
-use crate::target::{Name, Target};
+use crate::target::Target;
 use crate::{edits, idle, metrics};
 
 /// What makes the slow backend slow, and the calls of it that are always under way.
 const SLOW: &str = r#"{"delay_ms":1000}"#;
 const SLOW_SESSIONS: usize = 16;
-
-/// It answers some thirty calls a second: a shorter time would see none of sixty-four that wait.
-const LEAST_FASTMCP: Duration = Duration::from_secs(3);
 
 /// What the whole run shares.
 struct Run<'a> {
@@ -73,14 +70,8 @@ fn bar(plan: &Plan) -> ProgressBar {
 impl Run<'_> {
     /// All scenarios, those over the same backends together; the outcomes in the order of the plan.
     fn all(&self) -> anyhow::Result<Vec<Outcome>> {
-        let mut stages: Vec<Backends> = Vec::new();
-        for scenario in &self.plan.scenarios {
-            if !stages.contains(&scenario.backends) {
-                stages.push(scenario.backends);
-            }
-        }
         let mut outcomes = Vec::new();
-        for backends in stages {
+        for backends in self.plan.stages() {
             self.stage(backends, &mut outcomes)?;
         }
         let place =
@@ -139,8 +130,15 @@ impl Run<'_> {
         let mut outcome = Outcome { left_out, broken, ..Outcome::new(scenario) };
         for (target, rounds) in part.into_iter().zip(rounds) {
             self.bar.set_message(format!("{}: counts of {}", scenario.name, target.name));
-            let counts = counts::of(self.plan, stage, scenario, target)?;
-            outcome.targets.push(OfTarget { name: target.name.clone(), rounds, idle: None, counts });
+            let counts = match counts::of(self.plan, stage, scenario, target) {
+                Ok(counts) => counts,
+                Err(error) => {
+                    stop::check()?;
+                    outcome.broken.insert(target.name.clone(), format!("{error:#}"));
+                    Counts::default()
+                }
+            };
+            outcome.targets.push(OfTarget { name: target.name.clone(), rounds, idle: Vec::new(), counts });
         }
         Ok(outcome)
     }
@@ -150,8 +148,7 @@ impl Run<'_> {
         let aim = target.aim(scenario, &stage.certificate);
         let command = load::command(&self.plan.binaries, scenario, &aim);
         let pids = target.pids();
-        let least = if target.known == Some(Name::Fastmcp) { LEAST_FASTMCP } else { Duration::ZERO };
-        let extent = Extent::Time { warmup: self.plan.warmup, measured: self.plan.measured.max(least) };
+        let extent = Extent::Time { warmup: self.plan.warmup, measured: self.plan.measured_of(target.known) };
         let slow = self.slow(stage, scenario, target)?;
         let (load, edits) = match &target.manifests {
             Some(folder) if scenario.beside == Beside::Edits => {
@@ -168,7 +165,8 @@ impl Run<'_> {
         drop(slow);
         let known = !pids.is_empty();
         let cpu_us = (known && load.requests > 0).then(|| load.cpu_us_per_request.values().sum());
-        Ok(Sample { cpu_us, rss_kib: known.then(|| resident(&pids)), edits, load })
+        let serving_kib = known.then(|| resident(&target.serving()));
+        Ok(Sample { cpu_us, rss_kib: known.then(|| resident(&pids)), serving_kib, edits, load })
     }
 
     /// Makes a backend slow and calls it, where the scenario wants that and the target knows more than one.
@@ -194,7 +192,9 @@ impl Run<'_> {
                 continue;
             }
             self.bar.set_message(format!("{}: {}", scenario.name, name.as_str()));
-            let idle = match idle::measure(self.plan, stage, scenario, name, self.machine.descriptors) {
+            let descriptors = self.machine.descriptors;
+            let round = |_| idle::measure(self.plan, stage, scenario, name, descriptors);
+            let idle = match (0..idle::rounds(self.plan)).map(round).collect() {
                 Ok(idle) => idle,
                 Err(error) => {
                     outcome.broken.insert(name.as_str().to_owned(), format!("{error:#}"));
@@ -202,7 +202,7 @@ impl Run<'_> {
                 }
             };
             let (rounds, counts) = (Vec::new(), Counts::default());
-            outcome.targets.push(OfTarget { name: name.as_str().into(), rounds, idle: Some(idle), counts });
+            outcome.targets.push(OfTarget { name: name.as_str().into(), rounds, idle, counts });
         }
         Ok(outcome)
     }

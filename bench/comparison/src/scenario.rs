@@ -11,6 +11,8 @@ pub(crate) enum Set {
     Quick,
     Default,
     Full,
+    /// Of all scenarios those that are counted.
+    Counts,
 }
 
 /// How clients speak to the target; the backends always speak plain HTTP/1.1.
@@ -43,6 +45,8 @@ pub(crate) struct Backends {
     pub(crate) count: usize,
     /// Of all of them together; 0: those that calls need.
     pub(crate) tools: usize,
+    /// Virtual servers of a gateway, each over as many backends of its own. The servers behind them are the same ones.
+    pub(crate) virtual_servers: usize,
 }
 
 /// One load and what is behind it.
@@ -60,9 +64,11 @@ pub(crate) struct Scenario {
     pub(crate) beside: Beside,
     /// System calls and instructions are counted when that is asked for.
     pub(crate) counted: bool,
+    /// Of how many virtual servers the tools are called; none: it is not about virtual servers.
+    pub(crate) virtual_servers_called: Option<usize>,
 }
 
-const ONE: Backends = Backends { count: 1, tools: 0 };
+const ONE: Backends = Backends { count: 1, tools: 0, virtual_servers: 1 };
 /// Sessions where the scenario is about something else.
 const SESSIONS: usize = 16;
 
@@ -72,13 +78,18 @@ impl Set {
         match self {
             Self::Quick => (3, 1_500, 1_000),
             Self::Default => (3, 1_000, 2_000),
-            Self::Full => (5, 3_000, 10_000),
+            Self::Full => (5, 1_000, 10_000),
+            Self::Counts => (1, 100, 0),
         }
     }
 
     /// Who takes part where nobody is named.
     pub(crate) fn targets(self) -> &'static [Name] {
-        if self == Self::Quick { &[Name::Direct, Name::Tidegate, Name::Nginx] } else { &Name::ALL }
+        match self {
+            Self::Quick => &[Name::Direct, Name::Tidegate, Name::Nginx],
+            Self::Counts => &[Name::Tidegate, Name::Nginx],
+            Self::Default | Self::Full => &Name::ALL,
+        }
     }
 }
 
@@ -95,6 +106,7 @@ impl Scenario {
             wire: Wire::H1,
             beside: Beside::Nothing,
             counted: false,
+            virtual_servers_called: None,
         }
     }
 
@@ -108,7 +120,7 @@ impl Scenario {
 
     fn list(tools: usize, count: usize) -> Self {
         let name = format!("list-{tools}-tools-{count}-backends");
-        let backends = Backends { count, tools };
+        let backends = Backends { count, tools, ..ONE };
         Self { method: "tools/list", backends, counted: tools == 20, ..Self::small(&name) }
     }
 
@@ -129,7 +141,13 @@ impl Scenario {
     }
 
     fn over(self, count: usize) -> Self {
-        Self { backends: Backends { count, tools: 0 }, ..self }
+        Self { backends: Backends { count, ..ONE }, ..self }
+    }
+
+    /// A call where the gateway has so many virtual servers over ten backends each.
+    fn virtual_servers(name: &str, virtual_servers: usize, called: usize) -> Self {
+        let backends = Backends { count: 10, virtual_servers, ..ONE };
+        Self { backends, virtual_servers_called: Some(called), ..Self::small(name) }
     }
 
     /// Whether there is a load, or only what is idle.
@@ -141,11 +159,17 @@ impl Scenario {
     pub(crate) fn leaves_out(&self, target: Name) -> Option<&'static str> {
         match target {
             Name::Tidegate => None,
+            Name::Haproxy | Name::Pingora | Name::Fastmcp if self.virtual_servers_called.is_some() => {
+                Some("has no virtual servers; nginx is there to see what the machine did meanwhile")
+            }
             _ if self.beside == Beside::Edits => Some("has no manifests"),
             Name::Direct if self.is_idle() => Some("is the backend"),
             Name::Fastmcp if self.is_idle() => Some("would take minutes to open the sessions"),
             Name::Fastmcp if self.wire != Wire::H1 => Some("speaks neither HTTP/2 nor TLS"),
             Name::Fastmcp if self.sessions > 64 => Some("would take minutes to open the sessions"),
+            Name::Fastmcp if self.backends.tools > 20 => {
+                Some("would take minutes, and tells no more than with 20 tools")
+            }
             Name::Fastmcp if self.backends.count > 5 => Some("would take minutes to answer"),
             _ => None,
         }
@@ -182,8 +206,11 @@ pub(crate) fn of(set: Set) -> Vec<Scenario> {
         Scenario::small("idle-sessions").beside(Beside::IdleSessions),
         Scenario::small("idle-streams").beside(Beside::IdleStreams),
     ]);
-    if set == Set::Full {
+    if set != Set::Default {
         scenarios.extend(further());
+    }
+    if set == Set::Counts {
+        scenarios.retain(|scenario| scenario.counted);
     }
     scenarios
 }
@@ -193,7 +220,7 @@ fn further() -> Vec<Scenario> {
     let mut scenarios = vec![
         Scenario::small("call-64-bytes-256-sessions").sessions(256),
         Scenario::small("call-64-bytes-2048-sessions").sessions(2048),
-        Scenario::small("call-64-bytes-4-backends").over(4),
+        Scenario::small("call-64-bytes-4-backends").over(4).counted(),
         Scenario::call("call-16-kib-4-backends", "echo", argument(16 << 10)).over(4),
         Scenario { name: "session-4-backends".into(), ..session().over(4) },
         Scenario {
@@ -203,6 +230,10 @@ fn further() -> Vec<Scenario> {
         Scenario { name: "h2-answer-100-kb".into(), ..Scenario::big("", 100_000).on(Wire::H2) },
         Scenario::big("answer-200-bytes", 200),
         Scenario::big("answer-4-kb", 4_000),
+        Scenario::virtual_servers("virtual-servers-1", 1, 1),
+        Scenario::virtual_servers("virtual-servers-100", 100, 1),
+        Scenario::virtual_servers("virtual-servers-1000", 1_000, 1),
+        Scenario::virtual_servers("virtual-servers-1000-16-called", 1_000, 16),
     ];
     for tools in [20, 200, 2_000] {
         let counts = [1, 5, 20, 100].into_iter().filter(|count| *count <= tools);
@@ -219,7 +250,7 @@ fn sse() -> Scenario {
 }
 
 fn session() -> Scenario {
-    Scenario { method: "session", ..Scenario::small("session") }
+    Scenario { method: "session", ..Scenario::small("session") }.counted()
 }
 
 /// Prints scenarios and who takes part.
@@ -257,7 +288,7 @@ mod tests {
     #[test]
     fn lists_have_at_least_a_tool_for_each_backend() {
         for scenario in of(Set::Full) {
-            let Backends { count, tools } = scenario.backends;
+            let Backends { count, tools, .. } = scenario.backends;
             assert!(tools == 0 || (count <= tools && tools % count == 0), "{}", scenario.name);
         }
     }

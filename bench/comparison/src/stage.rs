@@ -70,6 +70,7 @@ impl<'a> Stage<'a> {
                 backends: &self.many,
                 certificate: &self.certificate,
                 tools: if self.backends.tools == 0 { called } else { self.backends.tools },
+                virtual_servers: self.backends.virtual_servers,
                 descriptors: self.descriptors,
                 before,
             },

@@ -15,6 +15,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::binaries::Binaries;
+use crate::manifests::{FIRST, namespace};
 use crate::process::{Process, tree};
 use crate::scenario::{Beside, Scenario, Wire};
 
@@ -56,6 +57,8 @@ pub(crate) struct Site<'a> {
     pub(crate) certificate: &'a Certificate,
     /// How many tools there are, in all.
     pub(crate) tools: usize,
+    /// Of the gateway, each over all the backends.
+    pub(crate) virtual_servers: usize,
     pub(crate) descriptors: u64,
     /// What comes before the command of what is measured.
     pub(crate) before: &'a [OsString],
@@ -98,7 +101,8 @@ enum Tools {
 /// Where a load goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Aim {
-    pub(crate) url: String,
+    /// Used in turn by the sessions.
+    pub(crate) urls: Vec<String>,
     pub(crate) tools: Vec<String>,
     pub(crate) ca: PathBuf,
 }
@@ -201,13 +205,24 @@ impl Target {
             Tools::Behind(prefix) => vec![format!("{prefix}{}", scenario.tool)],
             Tools::OfEach(count) => (first..*count).map(|n| format!("b{n}_{}", scenario.tool)).collect(),
         };
-        Aim { url: url.unwrap_or(&self.h1).clone(), tools, ca: certificate.chain.clone() }
+        let url = url.unwrap_or(&self.h1);
+        let of = |n| url.replace(&format!("/{FIRST}/"), &format!("/{}/", namespace(n)));
+        let urls = (0..scenario.virtual_servers_called.unwrap_or(1)).map(of).collect();
+        Aim { urls, tools, ca: certificate.chain.clone() }
     }
 
     /// Where calls of the slow backend go, of a target that has one.
     pub(crate) fn aim_slow(&self, scenario: &Scenario, certificate: &Certificate) -> Option<Aim> {
         let slow = || Aim { tools: vec!["b0_echo".into()], ..self.aim(scenario, certificate) };
         matches!(self.tools, Tools::OfEach(n) if n > 1).then(slow)
+    }
+
+    /// Of these the ones that clients speak to: the control plane is none.
+    pub(crate) fn serving(&self) -> Vec<u32> {
+        if self.known != Some(Name::Tidegate) {
+            return self.pids();
+        }
+        self.processes.first().map(Process::pid).into_iter().flat_map(tree).collect()
     }
 
     /// All processes whose cost is the target's; none of the direct one, which is the backend.

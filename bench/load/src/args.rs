@@ -104,7 +104,7 @@ pub(crate) enum Method {
     /// A ping
     #[value(name = "ping")]
     Ping,
-    /// A whole session: initialize, initialized, one call, DELETE
+    /// A whole session: initialize, initialized, one list, one call, DELETE
     #[value(name = "session")]
     Session,
 }

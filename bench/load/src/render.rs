@@ -46,11 +46,17 @@ impl Request {
         Self::post(plan, target, session, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
     }
 
+    /// The first page of the list of tools.
+    pub(crate) fn list(plan: &Plan, target: &Target, session: &SessionHeaders) -> Self {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{NO_ID},"method":"tools/list"}}"#);
+        Self::post(plan, target, session, &body)
+    }
+
     /// The request that is measured; for whole sessions, the call within.
     pub(crate) fn measured(plan: &Plan, target: &Target, session: &SessionHeaders, tool: &str) -> Self {
         let body = match plan.method {
             Method::Ping => format!(r#"{{"jsonrpc":"2.0","id":{NO_ID},"method":"ping"}}"#),
-            Method::List => format!(r#"{{"jsonrpc":"2.0","id":{NO_ID},"method":"tools/list"}}"#),
+            Method::List => return Self::list(plan, target, session),
             Method::Call | Method::Session => {
                 let name = serde_json::Value::from(tool);
                 let arguments = &plan.arguments;

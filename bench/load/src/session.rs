@@ -117,6 +117,13 @@ impl Session {
         link.exchange(self.request.with_id(id), |answer| check.check(answer, id)).await
     }
 
+    /// Asks for the first page of the tools.
+    pub(crate) async fn list(&self, plan: &Plan, link: &mut Link<'_>) -> Result<(), Failure> {
+        let id = check::numbered(&mut link.number);
+        let mut list = Request::list(plan, link.target, &self.headers);
+        link.exchange(list.with_id(id), |answer| Check::new(None, false, false).check(answer, id)).await
+    }
+
     /// Ends the session; what was learned of the answers remains.
     pub(crate) async fn close(self, plan: &Plan, link: &mut Link<'_>) -> Result<Check, Failure> {
         if self.headers.id.is_some() {

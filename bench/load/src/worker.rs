@@ -216,12 +216,13 @@ impl Worker<'_> {
         let slot = &mut self.slots[turn];
         let state = std::mem::replace(&mut slot.state, SlotState::Moving);
         let SlotState::Open(mut session) = state else { unreachable!("it was opened above") };
-        let called = session.request(&mut self.link).await;
         let plan = &self.shared.plan;
+        let listed = session.list(plan, &mut self.link).await;
+        let called = session.request(&mut self.link).await;
         let closed = session.close(plan, &mut self.link).await;
         let fresh = || Check::new(plan.expect.clone(), plan.same, plan.sse);
         let (check, closed) = closed.map_or_else(|f| (fresh(), Err(f)), |check| (check, Ok(())));
         self.slots[turn].state = SlotState::Closed(check);
-        called.and(closed)
+        listed.and(called).and(closed)
     }
 }

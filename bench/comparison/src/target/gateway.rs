@@ -15,7 +15,7 @@ const READY: Duration = Duration::from_secs(120);
 pub(super) fn start(site: &Site<'_>) -> anyhow::Result<Target> {
     let folder = site.folder.join("manifests");
     fs::create_dir_all(&folder)?;
-    manifests::write(&folder, site.backends)?;
+    manifests::write(&folder, site.backends, site.virtual_servers)?;
     let push = format!("unix:{}", site.folder.join("push.sock").display());
     let mut control = Command::new(site.binaries.ours("tidegate-controlplane"));
     control.arg("--source").arg(format!("dir:{}", folder.display())).args(["--push", &push]);
@@ -40,8 +40,8 @@ pub(super) fn start(site: &Site<'_>) -> anyhow::Result<Target> {
     until("all tools are offered", READY, || {
         data.said()?;
         let text = metrics::fetch(&admin, "/metrics", None).unwrap_or_default();
-        let offered = metrics::sample(&text, r#"tidegate_tools{virtual_server="default/demo"}"#);
-        Ok((offered >= Some(site.tools as f64)).then_some(()))
+        let offered = metrics::sum(&text, "tidegate_tools{");
+        Ok((offered >= (site.tools * site.virtual_servers) as f64).then_some(()))
     })?;
     let url = format!("http://{listen}/default/demo/mcp");
     let mut target = Target::at(Some(Name::Tidegate), url.clone(), vec![data, control]);

@@ -40,7 +40,9 @@ async fn stream(
     request.extend_from_slice(&b.line);
     write_link(&mut request, link);
     request.extend_from_slice(b"\r\n");
-    let mut stream = upstream::connect(gw, b, &super::place(gw, b, link)?, gw.options.connect).await?;
+    // boxed: each backend has a stream like this for as long as it is there, and connecting takes ten times its memory
+    let mut stream =
+        Box::pin(upstream::connect(gw, b, &super::place(gw, b, link)?, gw.options.connect)).await?;
     write_all(&mut stream, &request).await?;
     let mut reader = Reader::new(&mut stream);
     let (answer, framing, _) = reader.read_head().await?;
@@ -48,6 +50,9 @@ async fn stream(
         return Ok(false);
     }
     let mut body = Body::new(framing);
+    // most streams say nothing for hours
+    drop(request);
+    reader.buf.shrink_to_fit();
     loop {
         let ended = body.feed_events(&mut reader.buf, |data| {
             if is_list_changed(data) {
