@@ -208,7 +208,8 @@ impl Prober {
             self.gw.contributed.notify_one();
         }
         if next.look {
-            self.look(&users).await;
+            // boxed: a prober rests nearly always, and a look takes most of its memory
+            Box::pin(self.look(&users)).await;
         }
     }
 

@@ -3,12 +3,13 @@
 mod standing;
 mod tls;
 
-use super::{BOUNDS, BackendStats, ENDS, KINDS, Tally};
+use super::{BOUNDS, BackendStats, ENDS, KINDS};
 use crate::backend::{BackendState, Reach};
 use crate::session::lock;
 use crate::snapshot::{Server, Snapshot};
 use crate::state::Gateway;
-use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::MetricType::{self, COUNTER, GAUGE};
+use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily};
 use prometheus::{Encoder, TextEncoder};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -16,28 +17,25 @@ impl Gateway {
     /// The Prometheus text of a scrape.
     pub fn metrics(&self) -> String {
         let snapshot = self.snapshot().clone();
-        let mut families = self.node_families();
-        if self.options.tls.is_some() {
-            families.extend(tls::families(&self.stats.tls));
-        }
-        families.extend(server_families(&snapshot));
-        families.extend(backend_families(&snapshot));
-        families.extend(standing::families(&snapshot));
-        families.retain(|f| !f.get_metric().is_empty());
         let mut text = Vec::with_capacity(16 * 1024);
-        match TextEncoder::new().encode(&families, &mut text) {
-            Ok(()) => String::from_utf8(text).unwrap_or_default(),
-            Err(e) => {
+        let tls = self.options.tls.is_some().then(|| tls::families(&self.stats.tls));
+        let node = self.node_families().into_iter().chain(tls.into_iter().flatten());
+        let rest = server_families(&snapshot).into_iter().chain(backend_families(&snapshot));
+        // one at a time: of many backends a family takes more than its text
+        for family in node.chain(rest).chain(standing::families(&snapshot)) {
+            if family.get_metric().is_empty() {
+                continue;
+            }
+            if let Err(e) = TextEncoder::new().encode(&[family], &mut text) {
                 tracing::error!(error = %e, "metrics not written");
-                String::new()
+                return String::new();
             }
         }
+        String::from_utf8(text).unwrap_or_default()
     }
 
     fn node_families(&self) -> Vec<MetricFamily> {
-        use MetricType::{COUNTER, GAUGE};
         let n = &self.stats;
-        let read = |a: &AtomicU64| a.load(Relaxed);
         let rows = [
             ("connections_total", COUNTER, "Client connections accepted.", read(&n.connections)),
             ("connections_open", GAUGE, "Client connections open.", self.clients.connections() as u64),
@@ -114,7 +112,6 @@ impl Gateway {
 }
 
 fn server_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
-    use MetricType::{COUNTER, GAUGE};
     let each = |read: fn(&Server) -> u64| {
         let of = |s: &std::sync::Arc<Server>| {
             sample(GAUGE, &[("virtual_server", &s.id().to_string())], read(s) as f64)
@@ -142,77 +139,80 @@ fn requests(s: &Server) -> Vec<Metric> {
             let n = n.load(Relaxed);
             if n > 0 {
                 let labels = [("virtual_server", id.as_str()), ("kind", kind), ("end", end)];
-                samples.push(sample(MetricType::COUNTER, &labels, n as f64));
+                samples.push(sample(COUNTER, &labels, n as f64));
             }
         }
     }
     samples
 }
 
-type Read = fn(&BackendStats) -> &AtomicU64;
-type ReadTally = fn(&BackendStats) -> &Tally;
-type ReadGauge = fn(&BackendState) -> u64;
+/// Made when they are asked for.
+fn backend_families(snapshot: &Snapshot) -> impl Iterator<Item = MetricFamily> {
+    let numbers = BACKENDS.iter().map(|(name, kind, help, read)| {
+        let each = snapshot.backends.values();
+        let samples = each.map(|b| sample(*kind, &[("backend", b.spec.id.as_str())], read(b) as f64));
+        family(name, *kind, help, samples.collect())
+    });
+    let latency = std::iter::once_with(|| {
+        let help = "From a call's arrival to its answer's last byte.";
+        let backends = snapshot.backends.values();
+        let latency = backends.map(|b| histogram(&b.shared.stats, b.spec.id.as_str())).collect();
+        family("backend_call_duration_seconds", MetricType::HISTOGRAM, help, latency)
+    });
+    numbers.chain(latency)
+}
 
-fn backend_families(snapshot: &Snapshot) -> Vec<MetricFamily> {
-    let counters: [(&str, &str, Read); 10] = [
-        ("backend_connects_total", "Connections opened.", |s| &s.connects),
-        ("backend_connect_failures_total", "Connections that failed to open.", |s| &s.connect_failures),
-        ("backend_timeouts_total", "Calls cut at their bound.", |s| &s.timeouts),
-        ("backend_failures_total", "Calls failed by the backend.", |s| &s.failures),
-        ("backend_cancelled_total", "Calls cancelled at the backend.", |s| &s.cancelled),
-        ("backend_sessions_opened_total", "Backend sessions opened.", |s| &s.sessions_opened),
-        ("backend_sessions_lost_total", "Sessions that the backend forgot.", |s| &s.sessions_lost),
-        ("backend_sessions_moved_total", "Sessions whose endpoint went.", |s| &s.sessions_moved),
-        ("backend_probes_total", "Looks at the backend.", |s| &s.probes),
-        ("backend_probe_failures_total", "Looks that failed.", |s| &s.probe_failures),
-    ];
-    let backends = || snapshot.backends.values();
-    let label = |b: &BackendState| [("backend", b.spec.id.as_str().to_owned())];
-    let labelled = |kind, b: &BackendState, v: f64| {
-        let [(name, id)] = label(b);
-        sample(kind, &[(name, &id)], v)
-    };
-    let mut families: Vec<_> = counters
-        .into_iter()
-        .map(|(name, help, read)| {
-            let of = |b: &std::sync::Arc<BackendState>| {
-                labelled(MetricType::COUNTER, b, read(&b.shared.stats).load(Relaxed) as f64)
-            };
-            family(name, MetricType::COUNTER, help, backends().map(of).collect())
-        })
-        .collect();
-    let up = backends()
-        .map(|b| labelled(MetricType::GAUGE, b, f64::from(u8::from(b.shared.reach() == Reach::Up))))
-        .collect();
-    families.push(family("backend_up", MetricType::GAUGE, "1 when the last look at it succeeded.", up));
-    let tallies: [(&str, &str, ReadTally); 5] = [
-        ("backend_call_failures_total", "Calls answered with an error of the gateway.", |s| &s.call_failures),
-        ("backend_shed_total", "Calls refused by the backend's limits.", |s| &s.shed),
-        ("backend_retries_total", "Calls sent again.", |s| &s.retries),
-        ("backend_retries_refused_total", "Calls not sent again for lack of budget.", |s| &s.retries_refused),
-        ("backend_cancels_dropped_total", "Cancellations not sent.", |s| &s.cancels_dropped),
-    ];
-    families.extend(tallies.into_iter().map(|(name, help, read)| {
-        let of = |b: &std::sync::Arc<BackendState>| {
-            labelled(MetricType::COUNTER, b, read(&b.shared.stats).total() as f64)
-        };
-        family(name, MetricType::COUNTER, help, backends().map(of).collect())
-    }));
-    let gauges: [(&str, &str, ReadGauge); 5] = [
-        ("backend_connections_open", "Connections to the backend.", |b| b.connections().into()),
-        ("backend_calls_in_flight", "Calls that have their turn.", |b| b.slots.in_flight().into()),
-        ("backend_endpoints", "Endpoints that take new sessions.", |b| b.endpoints.count().0 as u64),
-        ("backend_endpoints_draining", "Endpoints that are about to go.", |b| b.endpoints.count().1 as u64),
-        ("backend_calls_waiting", "Calls that wait for their turn.", |b| b.slots.waiting().into()),
-    ];
-    families.extend(gauges.into_iter().map(|(name, help, read)| {
-        let of = |b: &std::sync::Arc<BackendState>| labelled(MetricType::GAUGE, b, read(b) as f64);
-        family(name, MetricType::GAUGE, help, backends().map(of).collect())
-    }));
-    let help = "From a call's arrival to its answer's last byte.";
-    let latency = backends().map(|b| histogram(&b.shared.stats, b.spec.id.as_str())).collect();
-    families.push(family("backend_call_duration_seconds", MetricType::HISTOGRAM, help, latency));
-    families
+/// Of each backend: name, kind, help, value.
+type Row = (&'static str, MetricType, &'static str, fn(&BackendState) -> u64);
+
+const BACKENDS: [Row; 21] = [
+    ("backend_connects_total", COUNTER, "Connections opened.", |b| read(&b.shared.stats.connects)),
+    ("backend_connect_failures_total", COUNTER, "Connections that failed to open.", |b| {
+        read(&b.shared.stats.connect_failures)
+    }),
+    ("backend_timeouts_total", COUNTER, "Calls cut at their bound.", |b| read(&b.shared.stats.timeouts)),
+    ("backend_failures_total", COUNTER, "Calls failed by the backend.", |b| read(&b.shared.stats.failures)),
+    ("backend_cancelled_total", COUNTER, "Calls cancelled at the backend.", |b| {
+        read(&b.shared.stats.cancelled)
+    }),
+    ("backend_sessions_opened_total", COUNTER, "Backend sessions opened.", |b| {
+        read(&b.shared.stats.sessions_opened)
+    }),
+    ("backend_sessions_lost_total", COUNTER, "Sessions that the backend forgot.", |b| {
+        read(&b.shared.stats.sessions_lost)
+    }),
+    ("backend_sessions_moved_total", COUNTER, "Sessions whose endpoint went.", |b| {
+        read(&b.shared.stats.sessions_moved)
+    }),
+    ("backend_probes_total", COUNTER, "Looks at the backend.", |b| read(&b.shared.stats.probes)),
+    ("backend_probe_failures_total", COUNTER, "Looks that failed.", |b| read(&b.shared.stats.probe_failures)),
+    ("backend_up", GAUGE, "1 when the last look at it succeeded.", |b| {
+        (b.shared.reach() == Reach::Up).into()
+    }),
+    ("backend_call_failures_total", COUNTER, "Calls answered with an error of the gateway.", |b| {
+        b.shared.stats.call_failures.total()
+    }),
+    ("backend_shed_total", COUNTER, "Calls refused by the backend's limits.", |b| {
+        b.shared.stats.shed.total()
+    }),
+    ("backend_retries_total", COUNTER, "Calls sent again.", |b| b.shared.stats.retries.total()),
+    ("backend_retries_refused_total", COUNTER, "Calls not sent again for lack of budget.", |b| {
+        b.shared.stats.retries_refused.total()
+    }),
+    ("backend_cancels_dropped_total", COUNTER, "Cancellations not sent.", |b| {
+        b.shared.stats.cancels_dropped.total()
+    }),
+    ("backend_connections_open", GAUGE, "Connections to the backend.", |b| b.connections().into()),
+    ("backend_calls_in_flight", GAUGE, "Calls that have their turn.", |b| b.slots.in_flight().into()),
+    ("backend_endpoints", GAUGE, "Endpoints that take new sessions.", |b| b.endpoints.count().0 as u64),
+    ("backend_endpoints_draining", GAUGE, "Endpoints that are about to go.", |b| {
+        b.endpoints.count().1 as u64
+    }),
+    ("backend_calls_waiting", GAUGE, "Calls that wait for their turn.", |b| b.slots.waiting().into()),
+];
+
+fn read(a: &AtomicU64) -> u64 {
+    a.load(Relaxed)
 }
 
 fn histogram(stats: &BackendStats, backend: &str) -> Metric {
@@ -246,7 +246,7 @@ fn family(name: &str, kind: MetricType, help: &str, metrics: Vec<Metric>) -> Met
 
 fn sample(kind: MetricType, with: &[(&str, &str)], value: f64) -> Metric {
     let mut m = Metric::from_label(labels(with));
-    if kind == MetricType::COUNTER {
+    if kind == COUNTER {
         let mut c = Counter::default();
         c.set_value(value);
         m.set_counter(c);
