@@ -45,7 +45,7 @@ impl Inspector {
 
     /// The state now.
     pub fn state(&self) -> StateReply {
-        answer(&self.board.look(Look::Thorough))
+        answer(&self.board.look(&Look::Thorough))
     }
 }
 
@@ -86,7 +86,7 @@ impl Onlooker {
                 return None;
             }
             // Seen from here on: what changes while the answer is made leads to another.
-            self.changes.seen(Look::Thorough);
+            self.changes.seen();
             let state = self.inspector.state();
             if self.last.as_ref() != Some(&state) {
                 self.last = Some(state.clone());

@@ -14,6 +14,7 @@ mod present;
 mod refused;
 mod reported;
 mod schedule;
+mod sweep;
 mod transitions;
 mod virtual_servers;
 mod writer;

@@ -21,7 +21,7 @@ use crate::metrics;
 use crate::pipeline::Outcome;
 use crate::push::NodeState;
 use crate::source::kubernetes::Mirrors;
-use crate::status::{Board, Look};
+use crate::status::Board;
 
 /// Between two looks at least.
 const PACE: Duration = Duration::from_secs(1);
@@ -60,7 +60,7 @@ impl Announcer {
     pub async fn run(mut self, board: Board) {
         let mut changes = board.changes();
         loop {
-            changes.seen(Look::Thorough);
+            changes.seen();
             if *self.leading.borrow_and_update() {
                 let (outcome, nodes) = board.glance();
                 let refused = board.refusals().now();

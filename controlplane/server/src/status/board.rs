@@ -52,12 +52,23 @@ impl Moment {
 }
 
 /// How well to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Look {
     /// At what changed: times of probes that found what was known may be older.
     AtNews,
+    /// At these objects too.
+    AtNewsAnd(Vec<ObjectRef>),
     /// At everything.
     Thorough,
+}
+
+/// What there may be to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// Something changed.
+    News,
+    /// Nodes have probed backends again, and found what was known.
+    Details,
 }
 
 /// What is known at one moment.
@@ -87,7 +98,7 @@ impl Board {
     }
 
     /// The state now.
-    pub fn look(&self, look: Look) -> Picture {
+    pub fn look(&self, look: &Look) -> Picture {
         // Held from before the facts are taken: what is remembered never goes back in time.
         let mut memory = self.memory();
         let Memory { present, last } = &mut *memory;
@@ -97,15 +108,19 @@ impl Board {
         let (outcome, refused) = (Arc::clone(&*self.outcomes.borrow()), self.refusals.now());
         let mut moment =
             Moment { outcome: Arc::clone(&outcome), refused: Arc::clone(&refused), changes, details };
-        match (last.as_ref(), look) {
-            (Some(last), Look::AtNews) => moment.details = last.details,
-            (Some(last), Look::Thorough) if last.details != details => news = News::default(),
+        let also: &[ObjectRef] = match look {
+            Look::AtNewsAnd(objects) => objects,
+            Look::AtNews | Look::Thorough => &[],
+        };
+        match last.as_ref() {
+            Some(last) if *look != Look::Thorough => moment.details = last.details,
+            Some(last) if last.details != details => news = News::default(),
             _ => {}
         }
         let is_known = last.as_ref().is_some_and(|last| last.is(&moment)) && news == News::none();
-        if !is_known {
+        if !is_known || !also.is_empty() {
             let facts = Facts::new(&outcome, &nodes);
-            let turns = present.update(&outcome, &facts, &refused, &news, unix_ms(SystemTime::now()));
+            let turns = present.update(&outcome, &facts, &refused, &news, also, unix_ms(SystemTime::now()));
             turns.iter().for_each(|turn| turn.log());
         }
         *last = Some(moment);
@@ -159,31 +174,29 @@ impl Board {
 }
 
 impl Changes {
-    /// What there is to see now has been seen, by such a look.
-    pub fn seen(&mut self, look: Look) {
+    /// What changed until now has been seen.
+    pub fn seen(&mut self) {
         self.outcomes.mark_unchanged();
         self.refusals.mark_unchanged();
         self.nodes.mark_unchanged();
-        if look == Look::Thorough {
-            self.details.mark_unchanged();
-        }
     }
 
-    /// Waits for something unseen, from `details` on for details too: how to look at it; none at the end. Can be dropped and called again.
-    pub async fn next(&mut self, details: Instant) -> Option<Look> {
+    /// Waits for something unseen, from `details` on for details too; none at the end. Can be dropped and called again. What it tells
+    /// of is not told again.
+    pub async fn next(&mut self, details: Instant) -> Option<Unseen> {
         let Self { outcomes, refusals, nodes, details: probed } = self;
         let probed = async {
             sleep_until(details).await;
             probed.changed().await
         };
-        let (changed, look) = tokio::select! {
+        let (changed, unseen) = tokio::select! {
             biased;
-            changed = probed => (changed, Look::Thorough),
-            changed = outcomes.changed() => (changed, Look::AtNews),
-            changed = refusals.changed() => (changed, Look::AtNews),
-            changed = nodes.changed() => (changed, Look::AtNews),
+            changed = probed => (changed, Unseen::Details),
+            changed = outcomes.changed() => (changed, Unseen::News),
+            changed = refusals.changed() => (changed, Unseen::News),
+            changed = nodes.changed() => (changed, Unseen::News),
         };
-        changed.ok().map(|()| look)
+        changed.ok().map(|()| unseen)
     }
 }
 

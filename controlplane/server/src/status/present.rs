@@ -48,19 +48,20 @@ impl Present {
         self.basis = None;
     }
 
-    /// Keeps up with `outcome`, with what is refused, and with the nodes, who have said `news` since the last time. Returns the phases
-    /// that changed.
+    /// Keeps up with `outcome`, with what is refused, and with the nodes, who have said `news` since the last time; looks at `also` in
+    /// any case. Returns the phases that changed.
     pub(super) fn update(
         &mut self,
         outcome: &Arc<Outcome>,
         facts: &Facts<'_>,
         refused: &Arc<Refused>,
         news: &News,
+        also: &[ObjectRef],
         now_unix_ms: u64,
     ) -> Vec<Turn> {
         let affected = self.basis.as_ref().and_then(|basis| basis.affected(facts, refused, news));
         let turns = match affected {
-            Some(objects) => self.make(objects.iter(), facts, refused, now_unix_ms),
+            Some(objects) => self.make(objects.iter().chain(also), facts, refused, now_unix_ms),
             None => {
                 let gone = |object: &&ObjectRef| facts.compiled(object).is_none();
                 let gone: Vec<_> = self.statuses.keys().filter(gone).cloned().collect();

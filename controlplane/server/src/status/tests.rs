@@ -61,7 +61,7 @@ impl Site {
     fn at(&mut self, second: u64, nodes: &[NodeState]) {
         let now = 1_780_000_000_000 + second * 1_000;
         let facts = Facts::new(&self.outcome, nodes);
-        self.present.update(&self.outcome, &facts, &Arc::default(), &News::default(), now);
+        self.present.update(&self.outcome, &facts, &Arc::default(), &News::default(), &[], now);
         let mut steps = self.schedule.due(Duration::from_secs(second), self.present.statuses());
         steps.extend(self.schedule.detail(Duration::from_secs(second)));
         for step in steps {

@@ -6,7 +6,8 @@ use futures_util::{StreamExt, stream};
 use tidegate_controlplane_api::ObjectRef;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::board::{Changes, Look};
+use super::board::{Changes, Look, Unseen};
+use super::sweep::Sweep;
 use super::{Board, ClusterWriter, DirWriter, INTERVAL, Picture, Schedule, Statuses, Step};
 use crate::cluster::CONCURRENCY;
 
@@ -20,7 +21,7 @@ const DETAILS: Duration = Duration::from_secs(1);
 const REMINDER: Duration = Duration::from_secs(60);
 /// Looking may take this share of the time: one part in so many.
 const SHARE: u32 = 10;
-/// Looking for mere details, likewise: where a look at all statuses takes long, they are written in larger bundles.
+/// Looking for mere details, likewise.
 const SHARE_OF_DETAILS: u32 = 100;
 
 /// Where statuses are written.
@@ -85,13 +86,61 @@ pub async fn report(board: Board, mut writer: StatusWriter) {
 
 /// Writes while it is ours to write; false at the end.
 async fn reign(board: &Board, writer: &StatusWriter, changes: &mut Changes) -> bool {
+    let Some(left) = take_over(board, writer, changes).await else { return false };
+    let mut schedule = Schedule::new(left);
+    let mut said = None;
+    let epoch = Instant::now();
+    let (mut look, mut details) = (Look::Thorough, Duration::ZERO);
+    let mut sweep = Sweep::default();
+    while writer.is_our_turn() {
+        tokio::time::sleep(PACE).await;
+        // Seen from here on: what changes while we look leads to another look.
+        changes.seen();
+        let next = round(board, writer, &look, &mut schedule, &mut said, epoch).await;
+        let now = epoch.elapsed();
+        if now >= details {
+            let rest = next.busy * SHARE_OF_DETAILS;
+            details = now + if sweep.is_under_way() { rest } else { rest.max(next.interval) };
+        }
+        tokio::time::sleep(next.busy * (SHARE - 1)).await;
+        let due = next.statuses.as_ref();
+        let due = due.and_then(|statuses| schedule.next(epoch.elapsed(), details, statuses));
+        loop {
+            tokio::select! {
+                biased;
+                unseen = changes.next(epoch + details) => match unseen {
+                    Some(Unseen::Details) if next.statuses.is_some() => break sweep.begin(),
+                    Some(_) => break,
+                    None => return false,
+                },
+                () = at(sweep.is_under_way().then_some(epoch + details)) => break,
+                () = at(due.map(|due| epoch + due)) => break,
+                () = at(schedule.next_detail().map(|turn| epoch + turn)) => {
+                    let step = schedule.detail(epoch.elapsed());
+                    write(writer, &mut schedule, step.into_iter().collect(), &mut said, epoch).await;
+                }
+            }
+        }
+        look = match &next.statuses {
+            Some(statuses) if sweep.is_under_way() && epoch.elapsed() >= details => {
+                Look::AtNewsAnd(sweep.step(statuses))
+            }
+            _ => Look::AtNews,
+        };
+    }
+    true
+}
+
+/// Waits until enough is known to write, after a restart or another writer. Returns the objects whose statuses were left to be removed
+/// with them; none at the end.
+async fn take_over(board: &Board, writer: &StatusWriter, changes: &mut Changes) -> Option<Vec<ObjectRef>> {
     let left = tokio::task::block_in_place(|| writer.left());
     let mut restart = !left.is_empty();
     if let StatusWriter::Cluster(writer) = writer {
         // Whoever leads at once has listed nothing yet, and would take what is on record for nothing.
         while !board.has_listed() {
             if changes.next(Instant::now()).await.is_none() {
-                return false;
+                return None;
             }
         }
         let written = tokio::task::block_in_place(|| writer.written());
@@ -110,36 +159,7 @@ async fn reign(board: &Board, writer: &StatusWriter, changes: &mut Changes) -> b
         };
         let _first = timeout(PATIENCE, known).await;
     }
-    let mut schedule = Schedule::new(left);
-    let mut said = None;
-    let epoch = Instant::now();
-    let (mut look, mut details) = (Look::Thorough, Duration::ZERO);
-    while writer.is_our_turn() {
-        tokio::time::sleep(PACE).await;
-        // Seen from here on: what changes while we look leads to another look.
-        changes.seen(look);
-        let now = epoch.elapsed();
-        let next = round(board, writer, look, &mut schedule, &mut said, epoch).await;
-        if look == Look::Thorough || now >= details {
-            details = now + next.interval.max(next.busy * SHARE_OF_DETAILS);
-        }
-        tokio::time::sleep(next.busy * (SHARE - 1)).await;
-        let due = next.statuses.and_then(|statuses| schedule.next(epoch.elapsed(), details, &statuses));
-        let more = loop {
-            tokio::select! {
-                biased;
-                more = changes.next(epoch + details) => break more,
-                () = at(due.map(|due| epoch + due)) => break Some(Look::AtNews),
-                () = at(schedule.next_detail().map(|turn| epoch + turn)) => {
-                    let step = schedule.detail(epoch.elapsed());
-                    write(writer, &mut schedule, step.into_iter().collect(), &mut said, epoch).await;
-                }
-            }
-        };
-        let Some(more) = more else { return false };
-        look = more;
-    }
-    true
+    Some(left)
 }
 
 /// What a look means for the next one.
@@ -156,7 +176,7 @@ struct Next {
 async fn round(
     board: &Board,
     writer: &StatusWriter,
-    look: Look,
+    look: &Look,
     schedule: &mut Schedule,
     said: &mut Option<Instant>,
     epoch: Instant,

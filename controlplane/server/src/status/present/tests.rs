@@ -171,7 +171,7 @@ impl World {
     fn update(&mut self, present: &mut Present, news: &News) {
         let outcome = Arc::clone(&*self.pipeline.outcomes().borrow());
         let facts = Facts::new(&outcome, &self.nodes);
-        present.update(&outcome, &facts, &self.refused, news, 1);
+        present.update(&outcome, &facts, &self.refused, news, &[], 1);
     }
 }
 
