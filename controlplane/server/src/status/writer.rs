@@ -139,9 +139,7 @@ async fn take_over(board: &Board, writer: &StatusWriter, changes: &mut Changes) 
     if let StatusWriter::Cluster(writer) = writer {
         // Whoever leads at once has listed nothing yet, and would take what is on record for nothing.
         while !board.has_listed() {
-            if changes.next(Instant::now()).await.is_none() {
-                return None;
-            }
+            changes.next(Instant::now()).await?;
         }
         let written = tokio::task::block_in_place(|| writer.written());
         restart = !written.is_empty();
