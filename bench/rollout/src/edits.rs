@@ -68,10 +68,12 @@ fn edit(object: &DynamicObject) -> Option<usize> {
 /// One edit after the other: to our own watch, and from there to the last node.
 pub(crate) async fn one_by_one(
     world: &World,
+    plane: &Plane,
     watched: &Watched,
     fleet: &Fleet,
     args: &Args,
 ) -> anyhow::Result<()> {
+    let earlier = plane.compiles()?.len();
     let (mut watch, mut first, mut last) = (Vec::new(), Vec::new(), Vec::new());
     for edit in 0..args.edits {
         let started = Instant::now();
@@ -90,6 +92,7 @@ pub(crate) async fn one_by_one(
     figures::times("edit: from the request to a plain watch", watch);
     figures::times("edit: from there until the first node has applied it", first);
     figures::times("edit: from there until every node has applied it", last);
+    figures::times("  compiling of that, of each table", plane.compiles()?.split_off(earlier));
     Ok(())
 }
 

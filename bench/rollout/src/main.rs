@@ -34,7 +34,7 @@ async fn main() -> anyhow::Result<()> {
     let fleet = start(&world, &plane, &args).await?;
     let watched = Watched::start(&world);
     rest(&plane, &args).await?;
-    edits::one_by_one(&world, &watched, &fleet, &args).await?;
+    edits::one_by_one(&world, &plane, &watched, &fleet, &args).await?;
     edits::burst(&world, &plane, &fleet, &args).await?;
     let (now, most) = usage::resident(plane.pid())?;
     figures::add("memory of the control plane", format!("{now} MiB, at most {most} MiB"));
@@ -56,7 +56,7 @@ async fn start(world: &World, plane: &Plane, args: &Args) -> anyhow::Result<Arc<
     figures::add("until children and statuses are written", seconds(quiet.duration_since(started)));
     let tally = plane.tally().await?;
     figures::add("writes of that", tally.to_string());
-    figures::add("tables published meanwhile", plane.compiles()?);
+    figures::add("tables published meanwhile", plane.compiles()?.len().to_string());
     Ok(fleet)
 }
 

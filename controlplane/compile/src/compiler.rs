@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tidegate_controlplane_api::{Diagnostic, Document, Kind, ObjectRef};
 
 use crate::compiled::Compiled;
-use crate::memo::{Changes, Memo};
+use crate::memo::{Changes, Memo, Settled};
 use crate::piece::Piece;
 use crate::relations::Relations;
 use crate::view::{self, ClusterView, Edit, Unusable};
@@ -51,24 +51,48 @@ impl Compiler {
         step.take(
             &mut self.groups,
             &[Kind::McpGroup],
-            !news.groups && !news.cluster,
+            Settled::when(!news.groups && !news.cluster),
             of,
             group::Inputs::compile,
         );
         let of = |it: &Arc<Document>| shared::Inputs::of(it, &relations.referrers);
-        step.take(&mut self.shared, shared::kinds(view), !news.referrers, of, shared::Inputs::compile);
+        step.take(
+            &mut self.shared,
+            shared::kinds(view),
+            Settled::when(!news.referrers),
+            of,
+            shared::Inputs::compile,
+        );
         news.standings = relations.judge(view, &self.shared);
 
         let relations = &self.relations;
-        let news_of_backends = news.groups || news.rivals || news.fronts || news.standings;
+        let settled = !(news.groups || news.rivals || news.fronts || news.standings);
         let of = |it: &Arc<Document>| backend::Inputs::of(it, view, relations);
-        let facts =
-            step.take(&mut self.backends, &Kind::BACKENDS, !news_of_backends, of, backend::Inputs::compile);
-        if facts || news.groups {
+        let facts = step.take(
+            &mut self.backends,
+            &Kind::BACKENDS,
+            Settled::when(settled),
+            of,
+            backend::Inputs::compile,
+        );
+        if news.groups {
             self.rosters = roster::rosters(&relations.groups, &self.backends);
+        } else if facts {
+            for object in step.changes.of(&Kind::BACKENDS) {
+                if let Some(group) = view.get(object).and_then(|it| group::group_of(it)) {
+                    let (rosters, groups) = (&mut self.rosters, &relations.groups);
+                    roster::renew(rosters, groups, &self.backends, &object.namespace, group);
+                }
+            }
         }
-        let settled = !(facts || news.groups || news.fronts || news.claims || news.standings);
-        let of = |it: &Arc<Document>| virtual_server::Inputs::of(it, relations, &self.rosters);
+        let rosters = &self.rosters;
+        let same_roster = |inputs: &virtual_server::Inputs| inputs.has_roster_of(rosters);
+        let settled = match news.groups || news.fronts || news.claims || news.standings {
+            true => Settled::No,
+            false if facts => Settled::If(&same_roster),
+            false => Settled::Yes,
+        };
+        let of = |it: &Arc<Document>| virtual_server::Inputs::of(it, relations, rosters);
         step.take(
             &mut self.virtual_servers,
             &[Kind::VirtualMcpServer],
@@ -101,22 +125,21 @@ impl Compiler {
 }
 
 impl Step<'_> {
-    /// Takes the objects of these kinds. `settled`: whatever `inputs` looks at beside the document is the same as in the step before.
-    /// Whether anything changed.
+    /// Takes the objects of these kinds. Whether anything changed.
     fn take<I: PartialEq>(
         &mut self,
         memo: &mut Memo<I>,
         kinds: &[Kind],
-        settled: bool,
+        settled: Settled<'_, I>,
         inputs: impl Fn(&Arc<Document>) -> I,
         compile: impl Fn(&I) -> Piece,
     ) -> bool {
         let touches = |edits: &Vec<Edit<'_>>| edits.iter().any(|edit| kinds.contains(&edit.kind));
-        if settled && !self.edits.as_ref().is_none_or(touches) {
+        if matches!(settled, Settled::Yes) && !self.edits.as_ref().is_none_or(touches) {
             return false;
         }
         let documents = kinds.iter().flat_map(|kind| self.view.of_kind(*kind));
-        memo.take(documents, settled, inputs, compile, &mut self.changes)
+        memo.take(documents, &settled, inputs, compile, &mut self.changes)
     }
 
     /// There are few, if any.

@@ -4,7 +4,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use tidegate_controlplane_api::{Document, ObjectRef};
+use tidegate_controlplane_api::{Document, Kind, ObjectRef};
 
 use crate::compiled::Compiled;
 use crate::piece::Piece;
@@ -28,6 +28,16 @@ struct Unit<I> {
     piece: Arc<Piece>,
 }
 
+/// Whether what an object's inputs are made of, beside its document, is the same as in the step before.
+pub(crate) enum Settled<'a, I> {
+    /// For every object.
+    Yes,
+    /// Not known: the inputs are made again and compared.
+    No,
+    /// For those with such inputs.
+    If(&'a dyn Fn(&I) -> bool),
+}
+
 /// Pieces that go and that come in one step.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
@@ -36,12 +46,11 @@ pub(crate) struct Changes {
 }
 
 impl<I: PartialEq> Memo<I> {
-    /// Takes the present objects, in order. `settled`: whatever `inputs` looks at beside the document is the same as in the step
-    /// before. Whether anything changed.
+    /// Takes the present objects, in order. Whether anything changed.
     pub(crate) fn take<'a>(
         &mut self,
         documents: impl Iterator<Item = &'a Arc<Document>>,
-        settled: bool,
+        settled: &Settled<'_, I>,
         inputs: impl Fn(&Arc<Document>) -> I,
         compile: impl Fn(&I) -> Piece,
         changes: &mut Changes,
@@ -54,7 +63,7 @@ impl<I: PartialEq> Memo<I> {
             }
             let known = before.next_if(|unit| unit.object() == &document.object_ref);
             self.units.push(match known {
-                Some(same) if settled && Arc::ptr_eq(&same.document, document) => same,
+                Some(same) if Arc::ptr_eq(&same.document, document) && settled.of(&same.inputs) => same,
                 known => Unit::next(known, document, inputs(document), &compile, changes),
             });
         }
@@ -118,6 +127,11 @@ impl Changes {
         self.come.iter().for_each(|(object, piece)| piece.put_into(compiled, object));
     }
 
+    /// The objects of some kinds of which another piece came.
+    pub(crate) fn of<'a>(&'a self, kinds: &'a [Kind]) -> impl Iterator<Item = &'a ObjectRef> {
+        self.come.iter().map(|(object, _)| object).filter(|object| kinds.contains(&object.kind))
+    }
+
     /// The pieces that go and that come.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = &Piece> {
         self.gone.iter().chain(&self.come).map(|(_, piece)| &**piece)
@@ -125,6 +139,21 @@ impl Changes {
 
     fn len(&self) -> usize {
         self.gone.len() + self.come.len()
+    }
+}
+
+impl<I> Settled<'_, I> {
+    /// For every object, or for none.
+    pub(crate) fn when(settled: bool) -> Self {
+        if settled { Self::Yes } else { Self::No }
+    }
+
+    fn of(&self, inputs: &I) -> bool {
+        match self {
+            Self::Yes => true,
+            Self::No => false,
+            Self::If(holds) => holds(inputs),
+        }
     }
 }
 

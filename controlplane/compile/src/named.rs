@@ -12,6 +12,11 @@ impl<T> Named<T> {
         self.0.get(namespace)?.get(name)
     }
 
+    /// To be changed.
+    pub(crate) fn get_mut(&mut self, namespace: &str, name: &str) -> Option<&mut T> {
+        self.0.get_mut(namespace)?.get_mut(name)
+    }
+
     /// The same names with something else for each.
     pub(crate) fn map<U>(self, to: impl Fn(T) -> U) -> Named<U> {
         let names =

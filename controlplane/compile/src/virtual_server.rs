@@ -78,20 +78,21 @@ impl Inputs {
     /// All that a virtual server is compiled from.
     pub(crate) fn of(document: &Arc<Document>, relations: &Relations, rosters: &Rosters) -> Self {
         let object = &document.object_ref;
-        let group = match &document.object {
-            Object::VirtualServer(server) => named_group(&server.spec, server.spec.config.as_ref()),
-            _ => None,
-        };
         let place = relations
             .fronts
             .as_ref()
             .map(|fronts| Place { exposure: fronts.of(object), references: relations.references(document) });
         Self {
             document: Same(Arc::clone(document)),
-            roster: group.and_then(|name| rosters.get(&object.namespace, name)).cloned(),
+            roster: roster_of(document, rosters).cloned(),
             listen: relations.claims.get(object).cloned().unwrap_or_default(),
             place,
         }
+    }
+
+    /// Whether its group's roster is the one among these.
+    pub(crate) fn has_roster_of(&self, rosters: &Rosters) -> bool {
+        self.roster.as_ref().map(Arc::as_ptr) == roster_of(&self.document, rosters).map(Arc::as_ptr)
     }
 
     /// Puts a virtual server and its inline backends into the table or among the withheld, with its status and its children.
@@ -230,6 +231,13 @@ fn valid(report: &Report<'_>) -> Condition {
         None => Condition::of("Valid", true, "ValidationSucceeded", "the spec is valid"),
         Some(withheld) => Condition::of("Valid", false, "ValidationFailed", withheld.reason.as_str()),
     }
+}
+
+/// That of the group that it names.
+fn roster_of<'a>(document: &Document, rosters: &'a Rosters) -> Option<&'a Arc<Roster>> {
+    let Object::VirtualServer(server) = &document.object else { return None };
+    let group = named_group(&server.spec, server.spec.config.as_ref())?;
+    rosters.get(&document.object_ref.namespace, group)
 }
 
 /// `spec.groupRef.name`, or what stood for it before v0.20.

@@ -80,7 +80,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     status_dir: Option<PathBuf>,
 
-    /// How long to collect changes after the first before acting on them
+    /// How long to collect changes before acting on them: of a directory from the first, of a cluster after one that was acted on at
+    /// once
     #[arg(long, value_name = "DURATION", default_value = "20ms", value_parser = debounce)]
     debounce: Duration,
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::backend::{self, Fact};
-use crate::group::Groups;
+use crate::group::{Group, Groups};
 use crate::memo::Memo;
 use crate::named::Named;
 
@@ -19,11 +19,31 @@ pub(crate) struct Roster {
     pub(crate) members: Vec<Arc<Fact>>,
 }
 
-/// Calls the roll.
+/// Calls the roll of every group.
 pub(crate) fn rosters(groups: &Groups, backends: &Memo<backend::Inputs>) -> Rosters {
-    groups.filter_map(|group| {
+    groups.filter_map(|group| group.exists.then(|| Arc::new(Roster::of(group, backends))))
+}
+
+/// Calls the roll of one group, in which something else may be known of a member. The others keep theirs.
+pub(crate) fn renew(
+    rosters: &mut Rosters,
+    groups: &Groups,
+    backends: &Memo<backend::Inputs>,
+    namespace: &str,
+    name: &str,
+) {
+    let Some((roster, group)) = rosters.get_mut(namespace, name).zip(groups.get(namespace, name)) else {
+        return;
+    };
+    let now = Roster::of(group, backends);
+    if **roster != now {
+        *roster = Arc::new(now);
+    }
+}
+
+impl Roster {
+    fn of(group: &Group, backends: &Memo<backend::Inputs>) -> Self {
         let facts = group.members.iter().map(|member| backends.get(&member.object)?.fact.clone());
-        let roster = || Roster { deleting: group.deleting, members: facts.flatten().collect() };
-        group.exists.then(roster).map(Arc::new)
-    })
+        Self { deleting: group.deleting, members: facts.flatten().collect() }
+    }
 }

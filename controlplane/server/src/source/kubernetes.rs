@@ -60,7 +60,7 @@ pub struct KubernetesSource {
 }
 
 impl KubernetesSource {
-    /// Starts the watches. `debounce`: window in which changes are collected, from the first.
+    /// Starts the watches. `debounce`: window in which changes are collected after one that was taken at once.
     pub fn start(client: &Client, scope: &Scope, debounce: Duration) -> Self {
         let (dirty, mut tasks) = (Dirty::default(), JoinSet::new());
         let (changes, ready) = (dirty.view(), watch::Sender::new(false));
@@ -105,7 +105,7 @@ async fn begin(client: Client, scope: Scope, dirty: Dirty, ready: watch::Sender<
     ready.send_replace(true);
 }
 
-/// Makes an observation of every burst of changes.
+/// Makes an observation of the first change after a rest at once, and of those that follow together.
 async fn put_together(
     mut observer: Observer,
     dirty: Dirty,
@@ -114,12 +114,10 @@ async fn put_together(
     observations: watch::Sender<Arc<Observation>>,
 ) {
     while changes.changed().await.is_ok() {
-        tokio::time::sleep(debounce).await;
-        changes.mark_unchanged();
         // Before the mirrors are looked at: they may be newer than that, never older.
         let (epoch, started) = (dirty.revision(), Instant::now());
         let observation = tokio::task::block_in_place(|| observer.observe(epoch));
         observations.send_replace(Arc::new(observation));
-        tokio::time::sleep(started.elapsed() * (SHARE - 1)).await;
+        tokio::time::sleep(debounce.max(started.elapsed() * (SHARE - 1))).await;
     }
 }
