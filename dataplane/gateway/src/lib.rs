@@ -13,7 +13,6 @@ mod clients;
 mod conn;
 mod deadline;
 mod drain;
-mod ebb;
 mod endpoints;
 mod h2;
 mod idle;
@@ -39,7 +38,6 @@ mod worker;
 
 pub use admin::LogFilter;
 pub use clients::ClientLimits;
-pub use ebb::Release;
 pub use run::{RunError, Serve, run};
 pub use state::{Gateway, Options};
 pub use tls::{TlsError, TlsFiles, TlsOptions};

@@ -1,7 +1,6 @@
 //! Putting the services together and running them until the process is told to stop.
 
 use crate::admin::{Admin, LogFilter};
-use crate::ebb::{self, Release};
 use crate::ports;
 use crate::prober;
 use crate::push::{self, PushConfig};
@@ -32,8 +31,6 @@ pub struct Serve {
     pub log: Arc<dyn LogFilter>,
     /// The control plane, and where state is kept.
     pub push: PushConfig,
-    /// Gives memory back to the system, if the allocator can.
-    pub release: Option<Release>,
     /// Stop also when the standard input ends: for a parent that may be killed.
     pub exit_on_stdin_close: bool,
 }
@@ -96,7 +93,7 @@ pub fn run(gw: Arc<Gateway>, serve: Serve) -> Result<(), RunError> {
         server.add_service(background_service("certificate", Certificate { gw: gw.clone(), tls }));
     }
     server.add_service(admin(&gw, &serve));
-    server.add_service(background_service("prober", Probers { gw: gw.clone(), release: serve.release }));
+    server.add_service(background_service("prober", Probers(gw.clone())));
     let signal = Stop { gw: gw.clone(), exit_on_stdin_close: serve.exit_on_stdin_close };
     server.add_service(background_service("push", Push { gw, config: serve.push, loaded }));
     server.run(RunArgs { shutdown_signal: Box::new(signal) });
@@ -113,19 +110,12 @@ fn admin(gw: &Arc<Gateway>, serve: &Serve) -> ListeningService<HttpServer<Admin>
     admin
 }
 
-struct Probers {
-    gw: Arc<Gateway>,
-    release: Option<Release>,
-}
+struct Probers(Arc<Gateway>);
 
 #[async_trait]
 impl BackgroundService for Probers {
     async fn start(&self, _shutdown: ShutdownWatch) {
-        let Some(release) = self.release else { return prober::run(self.gw.clone()).await };
-        tokio::select! {
-            () = prober::run(self.gw.clone()) => {}
-            () = ebb::watch(&self.gw, release) => {}
-        }
+        prober::run(self.0.clone()).await;
     }
 }
 

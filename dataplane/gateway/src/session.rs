@@ -133,6 +133,7 @@ impl Session {
     pub(crate) fn stay(&self, backend: u64, stay: Stay) {
         let mut stays = lock(&self.stays);
         stays.retain(|(b, _)| *b != backend);
+        stays.reserve_exact(1);
         stays.push((backend, stay));
     }
 

@@ -1,6 +1,5 @@
 //! The command line.
 
-use crate::memory;
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
@@ -171,7 +170,6 @@ impl Args {
             );
         }
         Ok(Serve {
-            release: memory::RELEASE,
             admin: self.admin,
             log,
             exit_on_stdin_close: self.exit_on_stdin_close,

@@ -7,14 +7,8 @@ mod memory;
 use anyhow::Context;
 use args::Args;
 use clap::Parser;
-use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use std::alloc::System;
 use std::process::ExitCode;
 use tidegate_dataplane_gateway::{Gateway, run};
-
-/// Counted, so that `/metrics` shows that the request path allocates nothing.
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -30,16 +24,11 @@ fn main() -> ExitCode {
 fn start(args: Args) -> anyhow::Result<()> {
     let log = log::start(&args)?;
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).context("raise the limit of open files")?;
-    let gw = Gateway::new(args.options(descriptors), Some(allocations));
+    let gw = Gateway::new(args.options(descriptors), Some(memory::allocations));
     tracing::info!(
         listen = %gw.options.listen, threads = gw.options.threads, descriptors,
         max_connections = gw.options.clients.connections,
         version = env!("CARGO_PKG_VERSION"), "starting"
     );
     run(gw, args.serve(log)?).context("nothing is served")
-}
-
-fn allocations() -> u64 {
-    let s = ALLOCATOR.stats();
-    u64::try_from(s.allocations + s.reallocations).unwrap_or(u64::MAX)
 }

@@ -107,7 +107,7 @@ impl Conn<'_> {
             return Err(fault);
         }
         let mut opened = Opening::start(&self.site.gw, &server, version, client_info);
-        let (bindings, stays): (Vec<_>, Vec<_>) =
+        let (all, stays): (Vec<_>, Vec<_>) =
             opened.ready().await.into_iter().map(|o| (o.binding, o.stay)).unzip();
         let mut random = [0u8; 28];
         self.site.gw.random.fill(&mut random).map_err(|_| Fault::Internal)?;
@@ -120,9 +120,9 @@ impl Conn<'_> {
             expires_unix: now + self.site.gw.options.session.as_secs(),
             principal: Box::default(),
             client_info: client_info.into(),
-            bindings,
+            // a copy has no room to grow, which it would keep for as long as the session
+            bindings: all.clone(),
         };
-        let all = content.bindings.clone();
         content.fit();
         let nonce = nonce.try_into().map_err(|_| Fault::Internal)?;
         let token = sealer.seal(server.id(), &content, nonce);
