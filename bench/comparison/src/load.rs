@@ -1,5 +1,6 @@
 //! The load generator, run and its report read.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -24,8 +25,9 @@ pub(crate) struct Report {
     pub(crate) latency_us: Latency,
     pub(crate) bytes_per_request: f64,
     pub(crate) series: serde_json::Value,
-    pub(crate) cpu_us_per_request: std::collections::BTreeMap<u32, f64>,
-    pub(crate) examples: std::collections::BTreeMap<String, String>,
+    pub(crate) cpu_us_per_request: BTreeMap<u32, f64>,
+    pub(crate) kernel_us_per_request: BTreeMap<u32, f64>,
+    pub(crate) examples: BTreeMap<String, String>,
 }
 
 /// In microseconds.

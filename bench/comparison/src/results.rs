@@ -55,6 +55,8 @@ pub(crate) struct OfTarget {
 pub(crate) struct Sample {
     /// Of all processes together, per request; none of the direct target.
     pub(crate) cpu_us: Option<f64>,
+    /// What of it was spent in the kernel.
+    pub(crate) kernel_us: Option<f64>,
     pub(crate) rss_kib: Option<u64>,
     /// Of these, what the processes take that clients speak to: of the gateway, its data plane alone.
     pub(crate) serving_kib: Option<u64>,

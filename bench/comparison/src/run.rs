@@ -164,9 +164,10 @@ impl Run<'_> {
         };
         drop(slow);
         let known = !pids.is_empty();
-        let cpu_us = (known && load.requests > 0).then(|| load.cpu_us_per_request.values().sum());
+        let cpu = |of: &BTreeMap<u32, f64>| (known && load.requests > 0).then(|| of.values().sum());
+        let (cpu_us, kernel_us) = (cpu(&load.cpu_us_per_request), cpu(&load.kernel_us_per_request));
         let serving_kib = known.then(|| resident(&target.serving()));
-        Ok(Sample { cpu_us, rss_kib: known.then(|| resident(&pids)), serving_kib, edits, load })
+        Ok(Sample { cpu_us, kernel_us, rss_kib: known.then(|| resident(&pids)), serving_kib, edits, load })
     }
 
     /// Makes a backend slow and calls it, where the scenario wants that and the target knows more than one.

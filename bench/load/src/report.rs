@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::cpu::Time;
 use crate::tally::{Class, Second, Tally};
 
 /// What the run showed.
@@ -31,6 +32,8 @@ pub(crate) struct Report {
     series: Vec<InSecond>,
     /// Microseconds of CPU per request by process.
     cpu_us_per_request: BTreeMap<u32, f64>,
+    /// What of these was spent in the kernel.
+    kernel_us_per_request: BTreeMap<u32, f64>,
 }
 
 /// One second of the measured time.
@@ -60,10 +63,13 @@ const PERCENTILES: [f64; 14] =
     [0.0, 25.0, 50.0, 75.0, 90.0, 95.0, 97.5, 99.0, 99.5, 99.75, 99.9, 99.95, 99.99, 100.0];
 
 impl Report {
-    pub(crate) fn new(tally: Tally, measured: Duration, cpu: Vec<(u32, Duration)>) -> Self {
+    pub(crate) fn new(tally: Tally, measured: Duration, cpu: &[(u32, Time)]) -> Self {
         let us = |nanos: u64| nanos as f64 / 1000.0;
         let at = |quantile| us(tally.latency.value_at_quantile(quantile));
-        let per_request = |time: Duration| time.as_secs_f64() * 1e6 / tally.requests.max(1) as f64;
+        let per_request = |of: fn(Time) -> Duration| {
+            let each = |time| of(time).as_secs_f64() * 1e6 / tally.requests.max(1) as f64;
+            cpu.iter().map(|(pid, time)| (*pid, each(*time))).collect()
+        };
         Self {
             requests: tally.requests,
             failed: tally.failures.values().sum(),
@@ -83,7 +89,8 @@ impl Report {
             sessions_opened: tally.sessions_opened,
             sessions_dropped: tally.failures.get(&Class::DroppedSession).copied().unwrap_or(0),
             connections_opened: tally.connections_opened,
-            cpu_us_per_request: cpu.into_iter().map(|(pid, time)| (pid, per_request(time))).collect(),
+            cpu_us_per_request: per_request(Time::total),
+            kernel_us_per_request: per_request(|time| time.kernel),
             failures: tally.failures,
             examples: tally.examples,
         }
@@ -117,8 +124,8 @@ impl fmt::Display for Report {
         )?;
         writeln!(f, "sessions     {} opened, {} dropped", self.sessions_opened, self.sessions_dropped)?;
         writeln!(f, "connections  {} opened", self.connections_opened)?;
-        for (pid, us) in &self.cpu_us_per_request {
-            writeln!(f, "cpu          {us:.2} us per request of process {pid}")?;
+        for ((pid, us), kernel) in self.cpu_us_per_request.iter().zip(self.kernel_us_per_request.values()) {
+            writeln!(f, "cpu          {us:.2} us per request of process {pid}, {kernel:.2} in the kernel")?;
         }
         for (class, n) in &self.failures {
             let example = self.examples.get(class).map_or("", String::as_str);

@@ -20,7 +20,7 @@ use crate::worker::{Shared, Window, work};
 /// What was used within the window.
 struct Used {
     measured: Duration,
-    cpu: Vec<(u32, Duration)>,
+    cpu: Vec<(u32, cpu::Time)>,
 }
 
 /// Does what the plan says.
@@ -44,7 +44,7 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<Report> {
     for thread in threads {
         tally.add(thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??);
     }
-    Ok(Report::new(tally, used.measured, used.cpu))
+    Ok(Report::new(tally, used.measured, &used.cpu))
 }
 
 /// A thread with every n-th connection.
@@ -105,12 +105,12 @@ async fn coordinate(shared: &Shared) -> anyhow::Result<Used> {
     used(measure, before)
 }
 
-fn cpu_of(pids: &[u32]) -> anyhow::Result<Vec<(u32, Duration)>> {
+fn cpu_of(pids: &[u32]) -> anyhow::Result<Vec<(u32, cpu::Time)>> {
     pids.iter().map(|&pid| Ok((pid, cpu::used(pid)?))).collect()
 }
 
-fn used(since: Instant, before: Vec<(u32, Duration)>) -> anyhow::Result<Used> {
+fn used(since: Instant, before: Vec<(u32, cpu::Time)>) -> anyhow::Result<Used> {
     let measured = since.elapsed();
-    let cpu = before.into_iter().map(|(pid, was)| Ok((pid, cpu::used(pid)?.saturating_sub(was))));
+    let cpu = before.into_iter().map(|(pid, was)| Ok((pid, cpu::used(pid)?.since(was))));
     Ok(Used { measured, cpu: cpu.collect::<anyhow::Result<_>>()? })
 }

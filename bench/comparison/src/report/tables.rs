@@ -24,6 +24,7 @@ pub(super) fn all(results: &Results) -> Vec<(String, String)> {
         ("Failures".into(), failures(results)),
         (format!("CPU per request in relation to {REFERENCE}"), cpu_ratios(results)),
         table("CPU per request, microseconds", &|_, t| t.spread(|s| s.cpu_us).map(microseconds)),
+        table("Of it in the kernel, microseconds", &|_, t| t.spread(|s| s.kernel_us).map(microseconds)),
         table("Requests per second in a closed loop", &|_, t| {
             t.spread(|s| Some(s.load.per_second)).map(whole)
         }),
