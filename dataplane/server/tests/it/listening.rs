@@ -11,7 +11,7 @@ use tidegate_bench_mock::Options;
 const LIST_CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 
 #[test]
-fn the_stream_of_a_session_is_kept_alive_and_tells_of_changed_lists() {
+fn c10_the_stream_of_a_session_is_kept_alive_and_tells_of_changed_lists() {
     let a = mock_with(Options { get_stream: true, ..Options::named("a") });
     let b = mock("b");
     let vmcp = Vmcp::named("demo").with("a", a.addr);

@@ -51,7 +51,7 @@ fn a_post_must_accept_both_kinds_of_answer() {
 }
 
 #[test]
-fn a_get_must_accept_an_event_stream() {
+fn c4_a_get_must_accept_an_event_stream() {
     let a = mock("a");
     let world = World::over(&a);
     let client = world.client();
@@ -99,7 +99,7 @@ fn other_methods_are_not_allowed_and_told_which_are() {
 }
 
 #[test]
-fn a_body_above_the_limit_is_refused_and_one_at_the_limit_is_not() {
+fn c5_a_body_above_the_limit_is_refused_and_one_at_the_limit_is_not() {
     let a = mock("a");
     let world = World::over(&a);
     let limit = 8 << 20;
@@ -158,7 +158,7 @@ fn batches_and_what_is_no_message_are_refused() {
 }
 
 #[test]
-fn a_host_that_is_not_this_machine_is_forbidden_on_loopback() {
+fn c6_a_host_that_is_not_this_machine_is_forbidden_on_loopback() {
     let a = mock("a");
     let world = World::with([&Vmcp::named("demo").with("a", a.addr)], &["--allowed-host", "gateway.test"]);
     let client = world.client();

@@ -22,7 +22,7 @@ pub(crate) fn seen(mock: &Mock, what: &str, holds: impl Fn(&Stats) -> bool) {
 }
 
 #[test]
-fn initialize_answers_in_the_clients_revision_and_gives_a_session() {
+fn c2_initialize_answers_in_the_clients_revision_and_gives_a_session() {
     let a = mock("a");
     let world = World::over(&a);
     for (asked, answered) in [
@@ -71,7 +71,7 @@ fn a_session_opens_one_session_at_every_backend_and_calls_use_it() {
 }
 
 #[test]
-fn requests_without_a_session_of_this_server_are_refused() {
+fn c3_requests_without_a_session_of_this_server_are_refused() {
     let a = mock("a");
     let servers = [Vmcp::named("one").with("a", a.addr), Vmcp::named("two").with("a", a.addr)];
     let world = World::of(&servers);
@@ -118,7 +118,7 @@ fn requests_without_a_session_of_this_server_are_refused() {
 }
 
 #[test]
-fn delete_ends_the_backends_sessions_and_the_session_is_unknown_afterwards() {
+fn c12_delete_ends_the_backends_sessions_and_the_session_is_unknown_afterwards() {
     let (a, b) = (mock("a"), mock("b"));
     let world = World::of([&Vmcp::named("demo").with("a", a.addr).with("b", b.addr)]);
     let mut client = world.client();

@@ -1,6 +1,8 @@
 //! Acceptance checks B and D of the spec (10.2, 10.4) that need pods and gateways: servers join, fail, recover and leave.
 
-use serde_json::Value;
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
 use tidegate_bench_cluster::eventually;
 use tidegate_bench_cluster::kubelet::Runs;
 
@@ -53,6 +55,37 @@ async fn stage_of(name: &str) -> (Stage<'static>, Plane) {
     (stage, plane)
 }
 
+/// Waits until a new session lists a tool whose name begins so, or none.
+async fn until_listed(plane: &Plane, gateway: SocketAddr, expected: bool, name: &str) {
+    let look = async || {
+        let session = initialize(gateway).await.ok()?;
+        let names = tools(gateway, &session).await.ok()?;
+        (names.iter().any(|tool| tool.starts_with(name)) == expected).then_some(())
+    };
+    let seen = eventually(name, DEADLINE, look).await;
+    seen.unwrap_or_else(|error| panic!("{error}\n{}", plane.log()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b10_an_edit_of_the_config_is_in_force_without_a_restart_and_costs_no_session() {
+    let (stage, plane) = stage_of("b10").await;
+    let image = format!("{}/one:1", stage.namespace);
+    stage.serve_image(&image, &["--name=one"]).await;
+    stage.apply(&[GROUP, &server("one", &image), &virtual_server("")].concat()).await;
+    stage.until_phase(&plane, "vmcp/demo", "Ready").await;
+    let gateway = stage.endpoints("vmcp-demo", 1).await[0];
+    until_listed(&plane, gateway, true, "one_").await;
+    let session = initialize(gateway).await.expect("a session before the edit");
+
+    let format = json!({"conflictResolution": "prefix", "conflictResolutionConfig": {"prefixFormat": "new_{workload}_"}});
+    let patch = json!({"spec": {"config": {"aggregation": format}}}).to_string();
+    stage.kubectl(&["patch", "vmcp", "demo", "--type=merge", "-p", &patch], "").await;
+    until_listed(&plane, gateway, true, "new_one_").await;
+    let names = tools(gateway, &session).await.expect("the session goes on");
+    assert!(!names.is_empty() && names.iter().all(|name| name.starts_with("new_one_")), "{names:?}");
+    assert_eq!(stage.endpoints("vmcp-demo", 1).await, [gateway], "the same gateway");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn d7_a_server_that_joins_a_group_is_listed_and_one_that_leaves_is_not() {
     let (stage, plane) = stage_of("d7").await;
@@ -62,15 +95,7 @@ async fn d7_a_server_that_joins_a_group_is_listed_and_one_that_leaves_is_not() {
     stage.apply(&[GROUP, &server("one", &image("one")), &virtual_server("")].concat()).await;
     stage.until_phase(&plane, "vmcp/demo", "Ready").await;
     let gateway = stage.endpoints("vmcp-demo", 1).await[0];
-    let listed = async |expected: bool, name: &str| {
-        let look = async || {
-            let session = initialize(gateway).await.ok()?;
-            let names = tools(gateway, &session).await.ok()?;
-            (names.iter().any(|tool| tool.starts_with(name)) == expected).then_some(())
-        };
-        let seen = eventually(name, DEADLINE, look).await;
-        seen.unwrap_or_else(|error| panic!("{error}\n{}", plane.log()));
-    };
+    let listed = async |expected: bool, name: &str| until_listed(&plane, gateway, expected, name).await;
     listed(true, "one_").await;
     listed(false, "two_").await;
 
