@@ -34,9 +34,9 @@ it plane:
 fuzz target seconds="60":
     cd dataplane/codec && cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}
 
-# CPU per request beside nginx, with system calls and instructions
-bench:
-    bench/versus-nginx
+# CPU, latency and memory beside other proxies; --counts for system calls and instructions
+bench *args:
+    bench/compare {{args}}
 
 # the ratios to nginx in two minutes, once everything is built
 bench-quick *args:

@@ -71,7 +71,8 @@ impl Binaries {
         let cache = || named("XDG_CACHE_HOME").or_else(|| named("HOME").map(|home| home.join(".cache")));
         let folder =
             named("TIDEGATE_BENCH_DEPS").or_else(|| cache().map(|c| c.join("tidegate/bench-deps")))?;
-        Some(folder.join("python/bin/python")).filter(|python| python.exists())
+        // what the setup writes last
+        folder.join("installed").exists().then(|| folder.join("python/bin/python"))
     }
 
     /// What a target says of its version.
